@@ -13,7 +13,8 @@ export interface CheckQuestion {
 const PART = 60_000
 
 /**
- * Asks for the rows of a check, and puts each into the matrix as it comes.
+ * Asks for the rows of a check, and puts each into the matrix as it comes. Where they are more than one answer may have, which repeats
+ * what is wrong for each kernel, it asks again for groups, which come when all is known.
  *
  * @param onRows called when some have come
  */
@@ -24,8 +25,20 @@ export async function runCheck (
   signal: AbortSignal,
   onRows: () => void
 ): Promise<void> {
+  await readRows(send, question, '', matrix, signal, onRows)
+  if (matrix.earlyEnd?.code === 'too_large') await readRows(send, question, '?group=outcome', matrix, signal, onRows)
+}
+
+async function readRows (
+  send: Send,
+  question: CheckQuestion,
+  query: string,
+  matrix: Matrix,
+  signal: AbortSignal,
+  onRows: () => void
+): Promise<void> {
   const response = await withObjects(question.objects, async isHeld =>
-    await send('check', { method: 'POST', body: formOf(question, isHeld), headers: { accept: 'application/x-ndjson' }, signal }))
+    await send(`check${query}`, { method: 'POST', body: formOf(question, isHeld), headers: { accept: 'application/x-ndjson' }, signal }))
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
   if (reader === undefined) return
   let rest = ''

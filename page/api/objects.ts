@@ -44,7 +44,7 @@ export async function addFiles (files: readonly File[], objects: readonly Chosen
     }
     const sha256 = await hashOf(file)
     const there = [...objects, ...added]
-    const same = sha256 === undefined ? undefined : there.find(object => object.sha256 === sha256)
+    const same = sha256 === undefined ? await findSame(file, there) : there.find(object => object.sha256 === sha256)
     if (same !== undefined && same.file === undefined && !found.has(same.id)) {
       found.set(same.id, file)
       continue
@@ -74,6 +74,18 @@ async function hashOf (file: Blob): Promise<string | undefined> {
   return `sha256:${hexOf(digest)}`
 }
 
+/** The object that has the bytes of a file, where no hash tells it. */
+async function findSame (file: Blob, objects: readonly ChosenObject[]): Promise<ChosenObject | undefined> {
+  const alike = objects.filter(object => object.file?.size === file.size)
+  if (alike.length === 0) return undefined
+  const bytes = new Uint8Array(await file.arrayBuffer())
+  for (const object of alike) {
+    const others = new Uint8Array(await object.file?.arrayBuffer() ?? [])
+    if (others.length === bytes.length && others.every((byte, i) => byte === bytes[i])) return object
+  }
+  return undefined
+}
+
 /** How an object goes into a form: by its hash once the service holds it. */
 export function appendObject (form: FormData, { file, name, sha256 }: ChosenObject, isHeld: boolean): void {
   if (file === undefined || (isHeld && sha256 !== undefined)) form.append('object', sha256 ?? '')
@@ -83,13 +95,24 @@ export function appendObject (form: FormData, { file, name, sha256 }: ChosenObje
 /** Asks by hash first, and with the bytes where the service does not hold them: most of the time it holds what it was sent before. */
 export async function withObjects (objects: readonly ChosenObject[], ask: (isHeld: boolean) => Promise<Response>): Promise<Response> {
   try {
-    return await ask(true)
+    try {
+      return await ask(true)
+    } catch (error) {
+      const hasFile = objects.some(({ file }) => file !== undefined)
+      if (!isUnknown(error) || !hasFile) throw error
+      return await ask(false)
+    }
   } catch (error) {
-    const hasFiles = objects.every(({ file }) => file !== undefined)
-    if (!(error instanceof Refusal) || error.code !== 'object_unknown' || !hasFiles) throw error
-    return await ask(false)
+    if (!isUnknown(error)) throw error
+    const gone = objects.find(({ sha256 }) => sha256 === error.problem['object_sha256'])
+    if (gone === undefined) throw error
+    throw new Refusal(error.status, {
+      ...error.problem, detail: `The service does not hold ${gone.name} any more. Choose its file under Objects, and check again.`
+    })
   }
 }
+
+function isUnknown (error: unknown): error is Refusal { return error instanceof Refusal && error.code === 'object_unknown' }
 
 const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46]
 /** Where e_ident[EI_DATA], e_type and e_machine are in a file's header, in bytes. @see https://gabi.xinuos.com/elf/02-eheader.html */

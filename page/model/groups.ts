@@ -5,7 +5,7 @@ import { STATES, type Matrix } from './matrix.js'
 /** Kernels on which every object has one outcome. */
 export interface Group {
   readonly key: string
-  /** Places in the matrix' outcomes, one for each column; -1 while it is not known. */
+  /** Those of the first kernel: places in the matrix' outcomes, one for each column; -1 while it is not known. */
   readonly cells: readonly number[]
   /** In order. */
   readonly kernels: readonly string[]
@@ -32,7 +32,7 @@ export interface RowChoice {
   readonly grouping: 'outcome' | 'kernel'
   /** A kernel of each group that is open: what a group is called by the matrix changes while rows come. */
   readonly open: ReadonlySet<string>
-  /** Only rows with one of these states; all where it is empty. */
+  /** Only rows, and columns, with one of these states; all where it is empty. */
   readonly states: ReadonlySet<CheckState>
   /** Only kernels whose name has this. */
   readonly text: string
@@ -46,45 +46,70 @@ const collator = new Intl.Collator('en', { numeric: true })
 /** The order of names. One that is known for many is cheaper than comparing. */
 export function compareKernels (a: string, b: string): number { return collator.compare(a, b) }
 
-/** Groups, those with the worst outcomes first, and of these the largest. */
+/** Columns that are shown: those that have one of the states in a row that is. */
+export function listColumns (matrix: Matrix, rows: RowChoice): readonly number[] {
+  const all = matrix.columns.map((_, column) => column)
+  if (rows.states.size === 0) return all
+  const isMeant = matrix.outcomes.map(({ state }) => rows.states.has(state))
+  const wanted = wantedRows(matrix, rows)
+  return all.filter(column => wanted.some(([, cells]) => isMeant[cells[column] ?? -1]))
+}
+
+/** Groups, those with the worst outcomes first, and of these the largest. Columns that are not shown tell no kernels apart. */
 export function groupByOutcome (
   matrix: Matrix,
-  kernels: Iterable<readonly [string, readonly number[]]> = matrix.kernels
+  kernels: Iterable<readonly [string, readonly number[]]> = matrix.kernels,
+  columns = matrix.columns.map((_, column) => column)
 ): readonly Group[] {
   const ranks = matrix.outcomes.map(({ state }) => STATES.indexOf(state))
-  const worst = (cells: readonly number[]): number => Math.min(...cells.map(cell => ranks[cell] ?? STATES.length))
+  const worst = (cells: readonly number[]): number => Math.min(...columns.map(column => ranks[cells[column] ?? -1] ?? STATES.length))
+  const keyOf = keysOf(matrix, columns)
   return [...groupBy(kernels, ([, cells]) => keyOf(cells))]
     .map(([key, rows]) => ({ key, cells: rows[0]?.[1] ?? [], kernels: rows.map(([kernel]) => kernel).sort(compareKernels) }))
     .sort((a, b) => worst(a.cells) - worst(b.cells) || b.kernels.length - a.kernels.length ||
       compareKernels(a.kernels[0] ?? '', b.kernels[0] ?? ''))
 }
 
-function keyOf (cells: readonly number[] = []): string { return cells.join() }
+/** States in which nothing was relocated. The reason speaks of one kernel, and tells no groups apart. */
+const WITHOUT_RESULT: ReadonlySet<CheckState> = new Set(['error', 'unknown_kernel', 'not_fetched'])
 
-/** What is open once a group was opened or closed. */
-export function toggleGroup (matrix: Matrix, open: ReadonlySet<string>, { key, kernels: [first = ''] }: Group): ReadonlySet<string> {
-  const others = [...open].filter(kernel => keyOf(matrix.kernels.get(kernel)) !== key)
-  return new Set(others.length === open.size ? [...others, first] : others)
+/** What groups are told apart by. */
+function keysOf (matrix: Matrix, columns: readonly number[]): (cells: readonly number[] | undefined) => string {
+  const keys = matrix.outcomes.map(({ state }, i) => WITHOUT_RESULT.has(state) ? state : i)
+  return (cells = []) => columns.map(column => keys[cells[column] ?? -1] ?? -1).join()
 }
 
-/** The rows of the table. */
-export function listItems (matrix: Matrix, { grouping, open, states, text }: RowChoice): readonly Item[] {
+/** What is open once a group was opened or closed. */
+export function toggleGroup (matrix: Matrix, rows: RowChoice, { key, kernels: [first = ''] }: Group): ReadonlySet<string> {
+  const keyOf = keysOf(matrix, listColumns(matrix, rows))
+  const others = [...rows.open].filter(kernel => keyOf(matrix.kernels.get(kernel)) !== key)
+  return new Set(others.length === rows.open.size ? [...others, first] : others)
+}
+
+function wantedRows (matrix: Matrix, { states, text }: RowChoice): ReadonlyArray<readonly [string, readonly number[]]> {
   const words = text.toLowerCase().split(/\s+/).filter(word => word !== '')
   const isWanted = (kernel: string, cells: readonly number[]): boolean =>
     words.every(word => kernel.toLowerCase().includes(word)) &&
     (states.size === 0 || cells.some(cell => states.has(matrix.outcomes[cell]?.state ?? 'error')))
-  const wanted = [...matrix.kernels].filter(([kernel, cells]) => isWanted(kernel, cells))
-  if (grouping === 'kernel') {
+  return [...matrix.kernels].filter(([kernel, cells]) => isWanted(kernel, cells))
+}
+
+/** The rows of the table. */
+export function listItems (matrix: Matrix, rows: RowChoice): readonly Item[] {
+  const wanted = [...wantedRows(matrix, rows)]
+  if (rows.grouping === 'kernel') {
     return wanted.sort(([a], [b]) => compareKernels(a, b))
       .map(([kernel, cells], i) => ({ type: 'kernel', kernel, cells, level: 1, position: i + 1, of: wanted.length }))
   }
-  const openKeys = new Set([...open].map(kernel => keyOf(matrix.kernels.get(kernel))))
-  return groupByOutcome(matrix, wanted).flatMap<Item>(group => {
+  const columns = [...listColumns(matrix, rows)]
+  const keyOf = keysOf(matrix, columns)
+  const openKeys = new Set([...rows.open].map(kernel => keyOf(matrix.kernels.get(kernel))))
+  return groupByOutcome(matrix, wanted, columns).flatMap<Item>(group => {
     const isOpen = openKeys.has(group.key)
     const row: Item = { type: 'group', group, isOpen }
     if (!isOpen) return [row]
     return [row, ...group.kernels.map<Item>((kernel, i) =>
-      ({ type: 'kernel', kernel, cells: group.cells, level: 2, position: i + 1, of: group.kernels.length }))]
+      ({ type: 'kernel', kernel, cells: matrix.kernels.get(kernel) ?? [], level: 2, position: i + 1, of: group.kernels.length }))]
   })
 }
 

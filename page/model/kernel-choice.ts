@@ -22,6 +22,12 @@ export interface KernelChoice {
 
 export const WHOLE_FLEET: KernelChoice = { text: '', distros: [], arches: [], picked: [], offered: false }
 
+/** By name, and by number: 5.4 before 5.10. */
+export function inOrder (kernels: readonly ListedKernel[]): readonly ListedKernel[] {
+  const keys = new Map(kernels.map(kernel => [kernel, kernel.reference.replaceAll(/\d+/g, digits => digits.padStart(10, '0'))]))
+  return kernels.toSorted((a, b) => (keys.get(a) ?? '') < (keys.get(b) ?? '') ? -1 : 1)
+}
+
 /** Whether nothing was narrowed down. */
 export function isWholeFleet ({ text, distros, arches, picked, offered }: KernelChoice): boolean {
   return text.trim() === '' && distros.length === 0 && arches.length === 0 && picked.length === 0 && !offered

@@ -23,6 +23,15 @@ interface Ending {
   readonly warnings?: readonly CheckWarning[]
 }
 
+/** Whom a line is about. */
+interface RowHead {
+  readonly object: string
+  readonly object_name: string
+  readonly kernel: string
+  /** Of a group, in the place of `kernel`. */
+  readonly kernels?: readonly string[]
+}
+
 /** What is known of objects on kernels. Grows while rows come. */
 export interface Matrix {
   readonly columns: readonly Column[]
@@ -35,7 +44,7 @@ export interface Matrix {
   readonly earlyEnd: EarlyEnd | undefined
   /** Of objects that load for another reason than the reader may think. Known at the end. */
   readonly warnings: readonly CheckWarning[]
-  /** Takes one line of the answer. */
+  /** Takes one line of the answer: of one kernel, or of a group. What is said of a cell later holds. */
   add(line: string): void
 }
 
@@ -95,14 +104,16 @@ export function createMatrix (wanted: readonly Column[]): Matrix {
         warnings = end.warnings ?? []
         return
       }
-      const head = JSON.parse(`${line.slice(0, at)}}`) as { readonly object: string, readonly object_name: string, readonly kernel: string }
+      const head = JSON.parse(`${line.slice(0, at)}}`) as RowHead
       const column = columnOf(head.object, head.object_name)
       const outcome = outcomeOf(line.slice(at))
-      let cells = kernels.get(head.kernel)
-      if (cells === undefined) kernels.set(head.kernel, cells = [])
-      while (cells.length < columns.length) cells.push(-1)
-      cells[column] = outcome
-      rows++
+      for (const kernel of head.kernels ?? [head.kernel]) {
+        let cells = kernels.get(kernel)
+        if (cells === undefined) kernels.set(kernel, cells = [])
+        while (cells.length < columns.length) cells.push(-1)
+        if (cells[column] === -1) rows++
+        cells[column] = outcome
+      }
     }
   }
 }

@@ -3,8 +3,8 @@ import { loadKernels } from '../api/kernels.js'
 import { addFiles, heldObject } from '../api/objects.js'
 import { createSend, messageOf, Refusal } from '../api/request.js'
 import { ALL_ROWS } from '../model/groups.js'
-import { listChoice, patternsOf, type KernelChoice } from '../model/kernel-choice.js'
-import { readLink, writeLink } from '../model/link.js'
+import { inOrder, listChoice, patternsOf, type KernelChoice } from '../model/kernel-choice.js'
+import { readLink, writeLink, type View } from '../model/link.js'
 import { Detail } from './detail.js'
 import { count, counted } from '../model/format.js'
 import { Header } from './header.js'
@@ -15,6 +15,7 @@ import { Objects } from './objects.js'
 import { Results } from './results.js'
 import { ServiceContext, type PageService } from './service-context.js'
 import { TokenField } from './token-field.js'
+import { useAddress } from './use-address.js'
 import { useCheck } from './use-check.js'
 import { useMedia } from './use-media.js'
 import { Welcome } from './welcome.js'
@@ -31,6 +32,8 @@ export function App () {
   const [choice, setChoice] = useState<KernelChoice>(linked.kernels)
   const [rows, setRows] = useState(linked.rows)
   const [open, setOpen] = useState<OpenCell | undefined>(undefined)
+  // A kernel that a link opens, and that its check does not have.
+  const [lost, setLost] = useState<string | undefined>(undefined)
   const [said, setSaid] = useState('')
   const [waiting, setWaiting] = useState({ requests: 0, seconds: 0 })
   const [token, setToken] = useState<string | undefined>(undefined)
@@ -45,7 +48,8 @@ export function App () {
       setWaiting(({ requests }) => ({ requests: requests + 1, seconds }))
       return () => { setWaiting(({ requests, seconds }) => ({ requests: requests - 1, seconds })) }
     }),
-    announce: setSaid,
+    // What is said again is told again: with something that nobody hears, it is another text.
+    announce (text) { setSaid(before => before === text ? `${text}\u00a0` : text) },
     noteFailure (error) {
       if (!(error instanceof Refusal) || (error.status !== 401 && error.status !== 403)) return
       const why = tokenNow.current === undefined
@@ -62,7 +66,7 @@ export function App () {
     setKernels({ list: [], state: 'loading', problem: undefined })
     loadKernels(service.send, leaving.signal, list => { setKernels({ list, state: 'loading', problem: undefined }) }).then(
       () => {
-        setKernels(({ list }) => ({ list, state: 'ready', problem: undefined }))
+        setKernels(({ list }) => ({ list: inOrder(list), state: 'ready', problem: undefined }))
         setTokenProblem(undefined)
       },
       (error: unknown) => {
@@ -77,6 +81,7 @@ export function App () {
   const shown = choice.picked.length > 0 ? choice.picked.length : listed.length
   const check = (): void => {
     setOpen(undefined)
+    setLost(undefined)
     start({ objects, patterns: patternsOf(kernels.list, choice), fetch: choice.offered }, objects.length * shown)
     // Where they are below what is chosen, nothing else that is in sight would change. Beside it this does nothing.
     requestAnimationFrame(() => { document.getElementById('results')?.scrollIntoView() })
@@ -90,13 +95,18 @@ export function App () {
     if (shown > 0) check()
   }, [kernels.state])
   const wantedCell = useRef(linked.open)
+  const cellOf = ({ sha256, kernel }: NonNullable<View['open']>): OpenCell | undefined => {
+    const column = run?.matrix.columns.findIndex(column => column.sha256 === sha256) ?? -1
+    return (run?.matrix.kernels.get(kernel)?.[column] ?? -1) === -1 ? undefined : { column, kernel }
+  }
   useEffect(() => {
     const wanted = wantedCell.current
     if (wanted === undefined || run === undefined) return
-    const column = run.matrix.columns.findIndex(({ sha256 }) => sha256 === wanted.sha256)
-    if (column === -1 || (run.matrix.kernels.get(wanted.kernel)?.[column] ?? -1) === -1) return
+    const cell = cellOf(wanted)
+    if (cell === undefined && run.state !== 'done') return
     wantedCell.current = undefined
-    setOpen({ column, kernel: wanted.kernel })
+    setOpen(cell)
+    if (cell === undefined) setLost(wanted.kernel)
   }, [run?.version])
 
   // What the service says of a file's hash is known from then on.
@@ -118,14 +128,24 @@ export function App () {
     address.hash = fragment
     return address.href
   }
-  useEffect(() => {
-    if (pending.current || wantedCell.current !== undefined) return
-    history.replaceState(null, '', linkOf())
-  }, [withHashes, choice, rows, open, run?.state])
+  const showView = (view: View): boolean => {
+    const isSame = view.objects.length === objects.length && view.objects.every(({ sha256 }, i) => withHashes[i]?.sha256 === sha256)
+    if (run === undefined || !isSame) return false
+    setChoice(view.kernels)
+    setRows(view.rows)
+    setOpen(view.open && cellOf(view.open))
+    return true
+  }
+  useAddress(
+    linkOf, !pending.current && wantedCell.current === undefined, showView,
+    [withHashes, choice, rows, open, run?.state]
+  )
 
   const forget = (): void => {
     clear()
+    wantedCell.current = undefined
     setOpen(undefined)
+    setLost(undefined)
     setRows(({ grouping }) => ({ ...ALL_ROWS, grouping }))
   }
   const add = (files: readonly File[]): void => {
@@ -188,7 +208,7 @@ export function App () {
               ? <Welcome hasObjects={objects.length > 0} />
               : (
                 <Results
-                  run={run} rows={rows} open={open} link={linkOf} onRows={setRows} onOpen={setOpen}
+                  run={run} rows={rows} open={open} lost={lost} link={linkOf} onRows={setRows} onOpen={setOpen}
                   // The button that has the focus goes.
                   onStop={() => { stop(); document.getElementById('results')?.focus() }}
                 />

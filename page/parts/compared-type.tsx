@@ -19,9 +19,11 @@ const WORDS: Readonly<Record<Mark | 'changed', string>> = {
 }
 
 /** The type that the program was compiled with beside that of the kernel. */
-export function ComparedType ({ named, member, kernel, object }: {
+export function ComparedType ({ named, member, detail, kernel, object }: {
   readonly named: NamedType
   readonly member: string | undefined
+  /** Why there is no value. Members that it names are shown. */
+  readonly detail: string | null
   readonly kernel: string
   readonly object: string
 }) {
@@ -34,7 +36,8 @@ export function ComparedType ({ named, member, kernel, object }: {
   const [[compiled], theirs] = loaded.value
   const target = theirs[at]
   return (
-    <section class='compared' aria-label={`${named.kind} ${named.essential}`}>
+    // No landmarks: several entries may be open that are about one type.
+    <div class='compared' role='group' aria-label={`${named.kind} ${named.essential}`}>
       <h4><code>{named.kind} {named.essential}</code></h4>
       {theirs.length > 1 && (
         <label class='note'>This kernel has {theirs.length} types of this name:{' '}
@@ -49,8 +52,8 @@ export function ComparedType ({ named, member, kernel, object }: {
           ? <Typedef compiled={compiled?.type} target={target.type} />
           : named.kind === 'enum'
             ? <Enumerators compiled={compiled} target={target} />
-            : <Members compiled={compiled} target={target} member={member} name={named.name} />}
-    </section>
+            : <Members compiled={compiled} target={target} member={member} detail={detail} name={named.name} />}
+    </div>
   )
 }
 
@@ -61,15 +64,17 @@ function Typedef ({ compiled = 'nothing', target = 'nothing' }: {
   return <p class='note'>Compiled with <code>{compiled}</code>; here it is <code>{target}</code>.</p>
 }
 
-function Members ({ compiled, target, member, name }: {
+function Members ({ compiled, target, member, detail, name }: {
   readonly compiled: TypeDefinition | undefined
   readonly target: TypeDefinition
   readonly member: string | undefined
+  readonly detail: string | null
   readonly name: string
 }) {
   const rows = compareMembers(compiled, target)
   // A program often declares only what it reads: what it does not know of is no difference that matters to it.
-  const own = rows.filter(({ compiled }) => compiled !== undefined)
+  const named = new Set(detail?.match(/\w+/g))
+  const own = rows.filter(({ name, compiled }) => compiled !== undefined || named.has(name))
   const differing = own.length <= FEW ? own : own.filter(row => row.marks.length > 0 || row.name === member).slice(0, FEW)
   return (
     <Comparison
@@ -131,7 +136,7 @@ function Comparison<T> ({ label, noun, sizes, rows, few, children }: {
   const shown = isWhole ? rows : few
   return (
     <>
-      <div class='scroll' tabIndex={0} role='region' aria-label={label}>
+      <div class='scroll' tabIndex={0} role='group' aria-label={label}>
         <table class='members'>
           <thead>
             <tr>

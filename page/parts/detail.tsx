@@ -1,8 +1,10 @@
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
+import type { CheckState } from '../../src/check/wire.js'
 import type { ReportRelocation } from '../../src/wire/report.js'
 import type { ChosenObject } from '../api/objects.js'
 import { getReport } from '../api/relocation.js'
 import { Refusal } from '../api/request.js'
+import { counted } from '../model/format.js'
 import type { ListedKernel } from '../model/kernel-choice.js'
 import { CopyButton } from './copy-button.js'
 import { Downloads } from './downloads.js'
@@ -20,7 +22,11 @@ import { useLoaded } from './use-loaded.js'
 /** States in which there is a result to look into. */
 const RELOCATED: ReadonlySet<string> = new Set(['loads', 'fails', 'unknown', 'unresolvable'])
 
-const FETCH = 'Check again with "Also what sources offer" to have it fetched.'
+/** What to do where there is none. */
+const ADVICE: Readonly<Partial<Record<CheckState, string>>> = {
+  not_fetched: 'Check again with "Also what sources offer" to have it fetched.',
+  unknown_kernel: 'Check again once the service has its BTF: from a source, an upload, or "corelo btf import".'
+}
 
 interface Opened {
   readonly object: ChosenObject
@@ -43,7 +49,9 @@ export function Detail ({ object, kernel, run, column, kernels, isModal, link, o
     title.current?.focus()
     return () => { if (before instanceof HTMLElement && before.isConnected) requestAnimationFrame(() => { before.focus() }) }
   }, [])
-  const outcome = run.matrix.outcomes[run.matrix.kernels.get(kernel)?.[column] ?? -1]
+  const place = run.matrix.kernels.get(kernel)?.[column] ?? -1
+  const outcome = run.matrix.outcomes[place]
+  const alike = useMemo(() => [...run.matrix.kernels.values()].filter(cells => cells[column] === place).length, [run.version, place])
   return (
     // What is pressed within and takes no focus leaves it here, and not to the page behind, where Escape is not heard.
     <div
@@ -69,11 +77,12 @@ export function Detail ({ object, kernel, run, column, kernels, isModal, link, o
         <div class='verdict'>
           <Mark look={LOOKS[outcome.state]} />
           <p>{outcome.reason ?? LOOKS[outcome.state].meaning}</p>
+          {alike > 1 && <p class='note'>The same on {counted(alike - 1, 'other kernel')} of this check.</p>}
         </div>
       )}
       {outcome !== undefined && RELOCATED.has(outcome.state)
         ? <WholeReport object={object} kernel={kernel} run={run} column={column} kernels={kernels} />
-        : <p class='note'>{outcome?.state === 'not_fetched' ? FETCH : 'There is no result to look into.'}</p>}
+        : <p class='note'>{(outcome && ADVICE[outcome.state]) ?? 'There is no result to look into.'}</p>}
     </div>
   )
 }

@@ -81,7 +81,9 @@ export function Kernels ({ kernels, choice, listed, chosen, onChoice, onReload }
             <KernelList kernels={listed} picked={choice.picked} onPick={picked => { onChoice({ ...choice, picked }) }} />
             <p class='meant'>
               <strong role='status'>
-                {isWholeFleet(choice) ? `The whole fleet: ${counted(held, 'kernel')}` : `${counted(chosen, 'kernel')} ${word}`}
+                {isWholeFleet(choice)
+                  ? `The whole fleet${state === 'ready' ? `: ${counted(held, 'kernel')}` : ''}`
+                  : `${counted(chosen, 'kernel')} ${word}`}
               </strong>
               {!isWholeFleet(choice) && <button type='button' class='quiet' onClick={() => { onChoice(WHOLE_FLEET) }}>Whole fleet</button>}
             </p>

@@ -22,8 +22,10 @@ export interface OpenCell {
 }
 
 /** Kernels by objects. One cell can be reached by Tab, all others from there by arrows. */
-export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
+export function Matrix ({ matrix, columns, items, open, isGrouped, onToggle, onOpen }: {
   readonly matrix: MatrixModel
+  /** Those that are shown, as places in the matrix. */
+  readonly columns: readonly number[]
   readonly items: readonly Item[]
   readonly open: OpenCell | undefined
   readonly isGrouped: boolean
@@ -34,13 +36,13 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
   const head = useRef<HTMLDivElement>(null)
   const shown = useWindow(scroller, items.length, useMedia(NARROW) ? NARROW_ROW_REM : ROW_REM, head)
   const [wanted, setActive] = useState({ row: 0, column: 0 })
-  const columns = matrix.columns.length
-  const isCut = useCut(scroller, columns)
-  const active = { row: Math.max(0, Math.min(wanted.row, items.length - 1)), column: Math.min(wanted.column, columns) }
+  const width = columns.length
+  const isCut = useCut(scroller, width)
+  const active = { row: Math.max(0, Math.min(wanted.row, items.length - 1)), column: Math.min(wanted.column, width) }
   const noteMove = useMovedFocus(scroller, cell => { cell.scrollIntoView({ block: 'nearest', inline: 'nearest' }) })
 
   const go = (row: number, column: number): void => {
-    const next = { row: Math.max(0, Math.min(items.length - 1, row)), column: Math.max(0, Math.min(columns, column)) }
+    const next = { row: Math.max(0, Math.min(items.length - 1, row)), column: Math.max(0, Math.min(width, column)) }
     noteMove()
     setActive(next)
     shown.reveal(next.row)
@@ -57,12 +59,13 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
     setActive({ row, column })
     if (column === 0) {
       if (item.type === 'group') toggle(row)
-      else onOpen({ column: 0, kernel: item.kernel })
+      else onOpen({ column: columns[0] ?? 0, kernel: item.kernel })
       return
     }
     const kernel = item.type === 'group' ? item.group.kernels[0] : item.kernel
     const cells = item.type === 'group' ? item.group.cells : item.cells
-    if (kernel !== undefined && (cells[column - 1] ?? -1) !== -1) onOpen({ column: column - 1, kernel })
+    const place = columns[column - 1] ?? -1
+    if (kernel !== undefined && (cells[place] ?? -1) !== -1) onOpen({ column: place, kernel })
   }
   const keyDown = (event: KeyboardEvent): void => {
     const { row, column } = active
@@ -76,7 +79,7 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
       case 'PageDown': go(row + shown.page, column); break
       case 'PageUp': go(row - shown.page, column); break
       case 'Home': go(isFar ? 0 : row, 0); break
-      case 'End': go(isFar ? items.length - 1 : row, columns); break
+      case 'End': go(isFar ? items.length - 1 : row, width); break
       case 'Enter': case ' ': press(row, column); break
       default: return
     }
@@ -87,15 +90,19 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
     <div class={isCut ? 'matrix-frame cut' : 'matrix-frame'}>
       <div
         class='matrix' ref={scroller} role='treegrid' aria-label='Objects by kernels' aria-readonly='true'
-        aria-rowcount={items.length + 1} aria-colcount={columns + 1}
-        style={{ '--columns': String(columns), '--row': `${shown.rowHeight}px` }} onKeyDown={keyDown}
+        aria-rowcount={items.length + 1} aria-colcount={width + 1}
+        style={{ '--columns': String(width), '--row': `${shown.rowHeight}px` }} onKeyDown={keyDown}
       >
         <div role='rowgroup' class='head' ref={head}>
           <div role='row' class='row' aria-rowindex={1}>
-            <div role='columnheader' aria-colindex={1} class='first'>{isGrouped ? 'Kernels' : 'Kernel'}</div>
-            {matrix.columns.map(({ name }, i) => (
-              <div key={name} role='columnheader' aria-colindex={i + 2} class='column' title={name}>{name}</div>
-            ))}
+            <div role='columnheader' aria-colindex={1} class='first'>
+              {isGrouped ? 'Kernels' : 'Kernel'}
+              {width < matrix.columns.length && <span class='note'>{count(width)} of {counted(matrix.columns.length, 'object')}</span>}
+            </div>
+            {columns.map((column, i) => {
+              const { name = '' } = matrix.columns[column] ?? {}
+              return <div key={name} role='columnheader' aria-colindex={i + 2} class='column' title={name}>{name}</div>
+            })}
           </div>
         </div>
         <div role='rowgroup' class='body' style={{ height: `${shown.height}px` }}>
@@ -106,7 +113,7 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
               : (
                 <Row
                   key={item.type === 'group' ? item.group.key : item.kernel}
-                  item={item} at={at} top={at * shown.rowHeight} matrix={matrix} open={open}
+                  item={item} at={at} top={at * shown.rowHeight} matrix={matrix} columns={columns} open={open}
                   active={at === active.row ? active.column : -1} onPress={press}
                 />
                 )
@@ -117,11 +124,12 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
   )
 }
 
-function Row ({ item, at, top, matrix, open, active, onPress }: {
+function Row ({ item, at, top, matrix, columns, open, active, onPress }: {
   readonly item: Item
   readonly at: number
   readonly top: number
   readonly matrix: MatrixModel
+  readonly columns: readonly number[]
   readonly open: OpenCell | undefined
   /** The column that can be reached by Tab; -1 where the row has none. */
   readonly active: number
@@ -151,10 +159,10 @@ function Row ({ item, at, top, matrix, open, active, onPress }: {
             )
           : <KernelName kernel={item.kernel} />}
       </div>
-      {matrix.columns.map((column, i) => (
+      {columns.map((column, i) => (
         <Cell
-          key={column.name} index={i} outcome={matrix.outcomes[cells[i] ?? -1]} isActive={active === i + 1}
-          isOpen={open?.column === i && (isGroup ? !item.isOpen && kernels.includes(open.kernel) : open.kernel === item.kernel)}
+          key={column} index={i} outcome={matrix.outcomes[cells[column] ?? -1]} isActive={active === i + 1}
+          isOpen={open?.column === column && (isGroup ? !item.isOpen && kernels.includes(open.kernel) : open.kernel === item.kernel)}
           onPress={() => { onPress(at, i + 1) }}
         />
       ))}

@@ -21,14 +21,14 @@ export function MemberHistory ({ named, member, kernel }: { readonly named: Name
   const rows = stripOf(ranges, kernel)
   const shown = isAll ? rows : rows.slice(0, FEW)
   return (
-    <section class='history' aria-label={`History of ${member}`}>
+    <div class='history' role='group' aria-label={`History of ${member}`}>
       <h4><code>{named.essential}.{member}</code> in {counted(kernels, 'kernel')}</h4>
       {shown.map(row => <Strip key={row.platform} row={row} />)}
       {shown.length < rows.length && (
         <button type='button' class='quiet' onClick={() => { setAll(true) }}>Show all {count(rows.length)}</button>
       )}
       {leftOut.map(({ reason, kernels: number }) => <p key={reason} class='note'>{counted(number, 'kernel')} left out: {reason}</p>)}
-    </section>
+    </div>
   )
 }
 

@@ -1,6 +1,8 @@
+import { Fragment } from 'preact'
 import { useMemo, useState } from 'preact/hooks'
 import type { RelocationStatus, ReportPlace, ReportRelocation } from '../../src/wire/report.js'
 import { memberOf, parseNamedType } from '../model/compare-types.js'
+import { groupBy } from '../model/group-by.js'
 import { ComparedType } from './compared-type.js'
 import { CopyButton } from './copy-button.js'
 import { count, counted } from '../model/format.js'
@@ -8,9 +10,9 @@ import { Icon } from './icons.js'
 import { MemberHistory } from './member-history.js'
 import { Mark, STATUSES } from './state-mark.js'
 
-/** Entries that are listed at first, and places of one. */
+/** Entries that are listed at first, and source lines of one. */
 const FIRST = 60
-const FIRST_PLACES = 12
+const FIRST_LINES = 12
 
 const RANK: Readonly<Record<RelocationStatus, number>> = { failed: 0, poisoned: 1, absent: 3, resolved: 4 }
 
@@ -92,37 +94,58 @@ function EntryBody ({ relocation, kernel, object }: {
           {code !== '' && <pre tabIndex={0} aria-label='Code to write instead'><code>{code}</code></pre>}
         </div>
       ))}
-      {named !== undefined && <ComparedType named={named} member={member} kernel={kernel} object={object} />}
+      {named !== undefined && <ComparedType named={named} member={member} detail={detail} kernel={kernel} object={object} />}
       {named !== undefined && member !== undefined && <MemberHistory named={named} member={member} kernel={kernel} />}
     </div>
   )
 }
 
-/** @param behind as the report has it; services before it say nothing */
-function unreachedText (behind: boolean | null | undefined): string {
-  if (behind === true) return ', which is reached once the poisoned instruction before it is mended'
-  return behind === null ? ', which may be reached once the poisoned instruction before it is mended' : ', which no program reaches'
+/** Whether instructions are reached, at the end of a sentence about them. */
+function reachText ([{ reachable, behind_poison: behind }, ...others]: SameLine): string {
+  if (reachable === true) return others.length === 0 ? ', which the program can reach' : ', which programs can reach'
+  if (reachable !== false) return ''
+  // Services before it say nothing of what is behind.
+  if (behind === true) return `, which ${others.length === 0 ? 'is' : 'are'} reached once the poisoned instruction before is mended`
+  return behind === null ? ', which may be reached once the poisoned instruction before is mended' : ', which no program reaches'
+}
+
+type SameLine = readonly [ReportPlace, ...ReportPlace[]]
+
+/** Places of one source line that are reached alike: a function that is inlined has one for each call. */
+function placesByLine (places: readonly ReportPlace[]): readonly SameLine[] {
+  const lines = groupBy(places, ({ program, section, source, reachable, behind_poison: behind }) =>
+    JSON.stringify([source ?? [program, section], reachable, behind]))
+  return [...lines.values()] as unknown as readonly SameLine[] // no group is empty
 }
 
 function Places ({ places, total }: { readonly places: readonly ReportPlace[], readonly total: number }) {
   const [isAll, setAll] = useState(false)
-  const shown = isAll ? places : places.slice(0, FIRST_PLACES)
+  const lines = placesByLine(places)
+  const shown = isAll ? lines : lines.slice(0, FIRST_LINES)
   return (
     <>
       <ol class='places'>
-        {shown.map(({ program, section, instruction, reachable, behind_poison: behind, source }) => (
-          <li key={`${section} ${program} ${instruction}`}>
-            {source !== null && <code class='source'>{source.text.trim()}</code>}
-            <span class='note'>
-              {source !== null && <strong>{source.file}:{source.line}</strong>} in{' '}
-              <code>{program === '' ? section : program}</code>, instruction {count(instruction)}
-              {reachable === true && ', which the program can reach'}
-              {reachable === false && unreachedText(behind)}
-            </span>
-          </li>
-        ))}
+        {shown.map(line => {
+          const [{ source, program, section, instruction }] = line
+          return (
+            <li key={`${section} ${program} ${instruction}`}>
+              {source !== null && <code class='source'>{source.text.trim()}</code>}
+              <span class='note'>
+                {source !== null && <strong>{source.file}:{source.line}</strong>} in{' '}
+                {[...groupBy(line, ({ program, section }) => program === '' ? section : program)].map(([name, places], i) => (
+                  <Fragment key={name}>
+                    {i > 0 && '; '}
+                    <code>{name}</code>, {places.length === 1 ? 'instruction' : 'instructions'}{' '}
+                    {places.map(({ instruction }) => count(instruction)).join(', ')}
+                  </Fragment>
+                ))}
+                {reachText(line)}
+              </span>
+            </li>
+          )
+        })}
       </ol>
-      {shown.length < places.length && (
+      {shown.length < lines.length && (
         <button type='button' class='quiet' onClick={() => { setAll(true) }}>Show all {counted(places.length, 'place')}</button>
       )}
       {places.length < total && <p class='note'>{counted(total - places.length, 'more place')} of {count(total)} in the report.</p>}

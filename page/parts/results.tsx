@@ -1,5 +1,7 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks'
-import { listItems, toggleGroup, type RowChoice } from '../model/groups.js'
+import type { CheckWarning } from '../../src/check/wire.js'
+import { groupBy } from '../model/group-by.js'
+import { listColumns, listItems, toggleGroup, type RowChoice } from '../model/groups.js'
 import { toggleIn } from '../model/kernel-choice.js'
 import { MAX_TEXT } from '../model/link.js'
 import { countStates, STATES } from '../model/matrix.js'
@@ -22,16 +24,18 @@ const NO_ROWS: Readonly<Record<CheckRun['state'], string>> = {
   running: 'Checking …', done: 'There was nothing to check', stopped: 'Stopped before there was a result', failed: 'There is no result'
 }
 
-/** More would push the rows off the screen. */
-const MAX_WARNINGS = 4
+/** Names of objects before the rest is asked for: more would push the rows off the screen. */
+const FEW_NAMES = 4
 
 const NONE_LEFT = 'No row is left. Take a state back, or search for less.'
 
 /** What a check has found: the sum, and the matrix. */
-export function Results ({ run, rows, open, link, onRows, onOpen, onStop }: {
+export function Results ({ run, rows, open, lost, link, onRows, onOpen, onStop }: {
   readonly run: CheckRun
   readonly rows: RowChoice
   readonly open: OpenCell | undefined
+  /** A kernel that the link opens, and that the check does not have. */
+  readonly lost: string | undefined
   /** The address of this view. */
   readonly link: () => string
   readonly onRows: (rows: RowChoice) => void
@@ -43,6 +47,7 @@ export function Results ({ run, rows, open, link, onRows, onOpen, onStop }: {
   const { grouping, states, text } = rows
   const counts = useMemo(() => countStates(matrix), [matrix, version])
   const items = useMemo(() => listItems(matrix, rows), [matrix, version, rows])
+  const columns = useMemo(() => listColumns(matrix, rows), [matrix, version, rows])
   const sentence = useMemo(() => matrix.rows === 0 ? NO_ROWS[state] : sentenceOf(matrix), [matrix, version, state])
   const isEmpty = matrix.rows === 0 && state !== 'running'
 
@@ -86,16 +91,12 @@ export function Results ({ run, rows, open, link, onRows, onOpen, onStop }: {
         {!isEmpty && (state === 'stopped' || state === 'failed') && (
           <p class='note'>Only {count(matrix.rows)} of {counted(expected, 'row')} {matrix.rows === 1 ? 'is' : 'are'} there.</p>
         )}
-        {matrix.warnings.length > 0 && (
-          <ul class='warnings' aria-label='Warnings'>
-            {matrix.warnings.slice(0, MAX_WARNINGS).map(({ object, object_name: name, message }) => (
-              <li key={object} class='note'><span class='name'>{name}</span>: {message}</li>
-            ))}
-            {matrix.warnings.length > MAX_WARNINGS && <li class='note'>and {count(matrix.warnings.length - MAX_WARNINGS)} more</li>}
-          </ul>
+        {lost !== undefined && (
+          <p class='note' role='status'>The link opens {lost.replaceAll('/', ' ')}, which is not among the kernels of this check.</p>
         )}
+        <Warnings warnings={matrix.warnings} />
         <div class='tools' hidden={isEmpty}>
-          <div class='chips' role='group' aria-label='Only rows with these states'>
+          <div class='chips' role='group' aria-label='Only rows and objects with these states'>
             {STATES.filter(name => (counts.get(name) ?? 0) > 0).map(name => {
               const { word, icon, tone, meaning } = LOOKS[name]
               return (
@@ -136,10 +137,29 @@ export function Results ({ run, rows, open, link, onRows, onOpen, onStop }: {
           ? <p class='empty'>{NONE_LEFT}</p>
           : (
             <Matrix
-              matrix={matrix} items={items} open={open} isGrouped={grouping === 'outcome'} onOpen={onOpen}
-              onToggle={group => { onRows({ ...rows, open: toggleGroup(matrix, rows.open, group) }) }}
+              matrix={matrix} columns={columns} items={items} open={open} isGrouped={grouping === 'outcome'} onOpen={onOpen}
+              onToggle={group => { onRows({ ...rows, open: toggleGroup(matrix, rows, group) }) }}
             />
             )}
     </section>
+  )
+}
+
+/** A line for each thing that is warned of, with the objects that it is about. */
+function Warnings ({ warnings }: { readonly warnings: readonly CheckWarning[] }) {
+  if (warnings.length === 0) return null
+  return (
+    <ul class='warnings' aria-label='Warnings'>
+      {[...groupBy(warnings, ({ message }) => message)].map(([message, about]) => {
+        const names = about.map(({ object_name: name }) => name).join(', ')
+        return (
+          <li key={message} class='note'>
+            {about.length <= FEW_NAMES
+              ? <><span class='name'>{names}</span>: {message}</>
+              : <details><summary><span class='name'>{counted(about.length, 'object')}</span>: {message}</summary>{names}</details>}
+          </li>
+        )
+      })}
+    </ul>
   )
 }

@@ -7,11 +7,22 @@ import type {
 const MAX_COMPARED = 32
 
 /**
- * How the types of one name differ between two kernels. Where there are several, each stands beside the one that is most like it.
+ * How the types of one name differ between two kernels. Where there are several, each stands beside the one that is most like it; two
+ * of one kernel that differ in nothing that is shown, which pahole leaves where something deep within them differs, are one.
  * Works on definitions alone, so that whatever can show one can compare two.
  */
 export function diffTypes (from: readonly TypeDefinition[], to: readonly TypeDefinition[]): TypeDifference[] {
-  return pairTypes(from, to).map(([before, after]) => diffDefinitions(before, after))
+  return pairTypes(distinct(from), distinct(to)).map(([before, after]) => diffDefinitions(before, after))
+}
+
+function distinct (types: readonly TypeDefinition[]): readonly TypeDefinition[] {
+  if (types.length < 2) return types
+  const known = new Map<string, TypeDefinition>()
+  for (const type of types) {
+    const text = JSON.stringify(type, (key, value: unknown) => key === 'type_id' ? undefined : value)
+    if (!known.has(text)) known.set(text, type)
+  }
+  return [...known.values()]
 }
 
 /** @param from undefined where the type was added, as `to` where it was removed */

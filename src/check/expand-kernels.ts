@@ -93,14 +93,14 @@ function lookUp (reference: KernelReference, options: ExpandOptions, isKnown: (n
   const { index, offered, outcomeOf, hasSources } = options
   const sources = offered?.matching(reference).flatMap(({ sources }) => sources) ?? []
   if (sources.length > 0) {
-    const reason = `${[...new Set(sources)].join(', ')} offers this kernel, and it is not held; fetch=true has it fetched.`
+    const reason = `${[...new Set(sources)].join(', ')} offers this kernel, and it is not held: a check that fetches has it.`
     return { kernel: { name, outcome: outcomeOf('not_fetched', reason) }, missing: reference }
   }
   const isUploaded = recordsOfName(index, reference, true).length > 0
   const reason = isUploaded
     ? 'BTF was uploaded under this name, and uploads answer only for their hash here (CORELO_TRUST_UPLOADS).'
     : hasSources
-      ? 'No BTF is held for this kernel, and no source lists it; fetch=true asks the sources, or supply its BTF.'
+      ? 'No BTF is held for this kernel, and no source lists it: supply its BTF, or have the check fetch it, which asks the sources.'
       : 'No BTF is held for this kernel; supply it.'
   return { kernel: { name, outcome: outcomeOf('unknown_kernel', reason) }, missing: reference }
 }
@@ -118,8 +118,16 @@ function resolved (
 ): CheckedKernel | undefined {
   const held = findHeld(index, query, trustUploads)
   if (held === undefined) return undefined
-  if (held instanceof AppError) return { name, outcome: outcomeOf('error', held.message) }
+  if (held instanceof AppError) return { name, outcome: outcomeOf('error', reasonOf(held, name)) }
   return { name, content: { btf: held.btfSha256, modules: [], release: query.release } }
+}
+
+/** A request may say which of several BTFs it means. The pattern of a check cannot. */
+function reasonOf (error: AppError, name: string): string {
+  const { candidates } = error.details
+  if (error.code !== 'kernel_ambiguous' || !Array.isArray(candidates)) return error.message
+  const contents = new Set((candidates as ReadonlyArray<{ readonly btf_sha256: string }>).map(({ btf_sha256: hash }) => hash)).size
+  return `${name} can mean ${contents} different BTFs, and a check cannot say which: keep the right one with corelo btf import --replace.`
 }
 
 function tooMany (limit: number): AppError {

@@ -69,9 +69,9 @@ function invalid (what: string): AppError {
     `The baseline ${what}; give an earlier answer of a check as it was: application/json or application/x-ndjson.`, { field: 'baseline' })
 }
 
-/** A line of a stream of rows; undefined where it is none of what a service says. */
+/** A line of a stream of rows, of one kernel or of a group; undefined where it is none of what a service says. */
 export type CheckLine =
-  | { readonly kind: 'row', readonly row: CheckRow }
+  | { readonly kind: 'row', readonly row: Omit<CheckRow, 'kernel'>, readonly kernels: readonly string[] }
   | { readonly kind: 'summary', readonly summary: CheckSummary, readonly warnings: readonly CheckWarning[] }
   | { readonly kind: 'problem', readonly problem: Readonly<Record<string, unknown>> }
 
@@ -80,11 +80,12 @@ export function parseLine (line: string): CheckLine | undefined {
   if (!isFields(value)) return undefined
   if (isSummaryLine(value)) return { kind: 'summary', summary: value.summary, warnings: value.warnings ?? [] }
   if (isFields(value['problem'])) return { kind: 'problem', problem: value['problem'] }
-  return isRow(value) ? { kind: 'row', row: value } : undefined
+  const { kernel, kernels = [kernel] } = value
+  return isRow(value) && isListOf(kernels, isText) ? { kind: 'row', row: value, kernels } : undefined
 }
 
-function isRow (value: unknown): value is CheckRow {
-  return isFields(value) && isText(value['object']) && isText(value['object_name']) && isText(value['kernel']) && isState(value['state']) &&
+function isRow (value: unknown): value is Omit<CheckRow, 'kernel'> {
+  return isFields(value) && isText(value['object']) && isText(value['object_name']) && isState(value['state']) &&
     isTextOrNull(value['reason']) && isListOf(value['programs'], isProgram) && isListOf(value['failures'], isFailure) &&
     typeof value['failures_total'] === 'number'
 }

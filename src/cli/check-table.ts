@@ -54,7 +54,7 @@ export function createCheckTable (stream: NodeJS.WriteStream, rows: number | und
     end (groups, counter) {
       erase()
       const ordered = inOrder(groups)
-      const [head = '', ...lines] = tableOf(ordered)
+      const [head = '', ...lines] = tableOf(ordered, stream.isTTY ? width() : Infinity)
       const painted = lines.map((line, i) => {
         const state = ordered[i]?.outcome.state ?? 'error'
         return line.replace(state, paint(COLOURS[state], state))
@@ -73,16 +73,26 @@ export function createCheckTable (stream: NodeJS.WriteStream, rows: number | und
   }
 }
 
-function tableOf (groups: readonly Group[]): string[] {
-  return table(['STATE', 'OBJECT', 'KERNELS', ''], groups.map(({ outcome, object, kernels, baseline }) => [
-    outcome.state,
-    printable(object.name),
-    String(kernels.length),
-    `${namesOf(kernels)}${baseline === 'same' ? ' (as in the baseline)' : ''}`
-  ]))
+/** @param width of the terminal: as many kernels are named as a line has room for, and one at least */
+function tableOf (groups: readonly Group[], width = Infinity): string[] {
+  const head = ['STATE', 'OBJECT', 'KERNELS']
+  const rows = groups.map(({ outcome, object, kernels }) => [outcome.state, printable(object.name), String(kernels.length)])
+  const [widest = ''] = table(head, rows)
+  return table([...head, ''], rows.map((row, i) => {
+    const { kernels = [], baseline = undefined } = groups[i] ?? {}
+    const note = baseline === 'same' ? ' (as in the baseline)' : ''
+    return [...row, `${namesOf(kernels, width - widest.length - GAP - note.length)}${note}`]
+  }))
 }
 
-function namesOf (names: readonly string[]): string { return printable(firstOf(names, NAMES_SHOWN)) }
+/** Spaces between columns. */
+const GAP = 2
+
+/** The first of some names: three, or fewer where they have no room. */
+function namesOf (names: readonly string[], room = Infinity): string {
+  const texts = Array.from({ length: NAMES_SHOWN }, (_, i) => printable(firstOf(names, NAMES_SHOWN - i)))
+  return texts.find(text => text.length <= room) ?? texts.at(-1) ?? ''
+}
 
 /** What is said of a group, or of several where it is the same. */
 interface Section {

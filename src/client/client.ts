@@ -37,6 +37,8 @@ export interface CheckCall {
   /** Patterns of kernels. */
   readonly kernels: readonly string[]
   readonly fetch: boolean
+  /** Whether the kernels of one outcome are one row. */
+  readonly isGrouped: boolean
   readonly signal?: AbortSignal | undefined
 }
 
@@ -128,9 +130,9 @@ export function createClient (options: ClientOptions): Client {
       })
       return reply.status === 304 ? undefined : await readAnswer(reply, server)
     },
-    check: async ({ objects, kernels, fetch, signal }) => await transport.lines({
+    check: async ({ objects, kernels, fetch, isGrouped, signal }) => await transport.lines({
       method: 'POST',
-      path: '/check',
+      path: isGrouped ? '/check?group=outcome' : '/check',
       headers: { accept: 'application/x-ndjson' },
       body: toCheckForm(objects, kernels, fetch),
       maxBytes: MAX_LINE_BYTES,

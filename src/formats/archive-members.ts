@@ -75,7 +75,7 @@ function anotherKernel (name: string, releases: readonly string[]): AppError {
 }
 
 function wantedNames (releases: readonly string[]): string {
-  return releases.length === 0 ? '<release>.btf' : releases.map(release => `${release}.btf`).join(' or ')
+  return releases.length === 0 ? '<release>.btf' : [...new Set(releases)].map(release => `${release}.btf`).join(' or ')
 }
 
 function baseName (name: string): string { return name.split('/').at(-1) ?? name }

@@ -251,6 +251,30 @@ describe('corelo check', () => {
       }
     })
 
+    it('asks for groups where the rows are more than one answer may have, and keeps those that came', async () => {
+      const asked: Array<string | undefined> = []
+      const row = { object: sha256(readFileSync(EXEC)), object_name: 'exec.bpf.o' }
+      const loads = { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 }
+      const answers = [
+        [{ ...row, kernel: 'a/1/x86_64/1', ...loads }, { summary: null, problem: { code: 'too_large', detail: 'Too many bytes.' } }],
+        [
+          { ...row, kernels: ['a/1/x86_64/1', 'a/1/x86_64/2', 'a/1/x86_64/3'], ...loads },
+          { summary: { verdict: 'passes', rows: 3, states: { loads: 3 } } }
+        ]
+      ]
+      const { url } = await startLoopbackServer((request, response) => {
+        const answer = answers[asked.length] ?? []
+        asked.push(request.url)
+        response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+        response.end(answer.map(line => `${JSON.stringify(line)}\n`).join(''))
+      })
+      const { code, stdout, stderr } = await coreloText(['check', EXEC, '--kernels', '*', '--json', '--server', url])
+      expect([code, asked]).toEqual([0, ['/check', '/check?group=outcome']])
+      const { rows } = JSON.parse(stdout) as { readonly rows: ReadonlyArray<{ readonly kernel: string }> }
+      expect(rows.map(({ kernel }) => kernel)).toEqual(['a/1/x86_64/1', 'a/1/x86_64/2', 'a/1/x86_64/3'])
+      expect(stderr).toMatch(/^loads {2}exec\.bpf\.o {2}3 /m)
+    })
+
     it('sends lists of kernels that are longer than a part of a form', async () => {
       const list = join(temporaryFolder(), 'kernels')
       await writeFile(list, Array.from({ length: 3000 }, (_, i) => `acme/9/x86_64/6.1.0-${i}\n`).join(''))

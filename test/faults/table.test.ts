@@ -248,7 +248,7 @@ const FAULTS: readonly Fault[] = [
     code: 'source_invalid',
     outcome: 'malformed',
     requests: 1,
-    says: /another kernel: 5\.4\.0-43-generic\.btf/
+    says: /another kernel: 5\.4\.0-43-generic\.btf, not 5\.4\.0-42-generic\.btf(?! or)/
   },
   {
     name: 'a member that is no BTF',

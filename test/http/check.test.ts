@@ -155,7 +155,11 @@ describe('POST /check', () => {
     const { rows, supply } = await twoKernels()
     await supply(fooBtf(1), `${UBUNTU}/5.4.0-42-generic`)
     const { rows: found } = await rows({ kernels: `${UBUNTU}/5.4.0-42-generic` })
-    expect(found).toMatchObject([{ state: 'error', reason: expect.stringContaining('can mean 2 different BTFs') }])
+    expect(found).toMatchObject([{
+      state: 'error',
+      reason: `${UBUNTU}/5.4.0-42-generic can mean 2 different BTFs, and a check cannot say which: keep the right one with ` +
+        'corelo btf import --replace.'
+    }])
   })
 
   it('takes patterns and releases, several in a part, each kernel once, architectures by any name', async () => {

@@ -3,10 +3,10 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from 'p
 import { expect, onTestFinished } from 'vitest'
 import { CHROMIUM } from './lab.js'
 
-/** A browser that asks nothing of the network but what a page asks for. */
+/** A browser that asks nothing of the network but what a page asks for. Of corelo.test, as of any host without TLS, it gives pages less. */
 const QUIET = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-  '--disable-sync'
+  '--disable-sync', '--host-resolver-rules=MAP corelo.test 127.0.0.1'
 ]
 
 /** Milliseconds that are waited for one thing: less than a test has, and more than Playwright's own, which a slow machine needs. */

@@ -1,4 +1,7 @@
-/** The page's style: as narrow as 320 pixels, light or dark as the reader has it, colours with a contrast of 4.5 to 1 at least. */
+/**
+ * The page's style: as narrow as 320 pixels, light or dark as the reader has it, colours with a contrast of 4.5 to 1 at least. On
+ * paper everything is open, and nothing is cut.
+ */
 export const STYLE = `
 :root { color-scheme: light dark; --good: #0b6b2e; --bad: #a4161a; --open: #6b4e00; --line: #c8c8c8; --soft: #f4f4f4 }
 @media (prefers-color-scheme: dark) { :root { --good: #7ddf9b; --bad: #ff9b9b; --open: #f0cf6b; --line: #4a4a4a; --soft: #262626 } }
@@ -12,7 +15,7 @@ article { border: 1px solid var(--line); border-radius: .4rem; padding: .75rem; 
 li, .kernel, summary { overflow-wrap: anywhere }
 ol { padding-left: 1.5rem }
 .kernels { max-height: 20rem; overflow: auto }
-pre { background: var(--soft); padding: .5rem; overflow-x: auto; margin: .25rem 0 }
+pre { background: var(--soft); padding: .5rem; margin: .25rem 0; white-space: pre-wrap; overflow-wrap: anywhere; tab-size: 4 }
 code { font: .875rem/1.4 ui-monospace, monospace }
 .matrix { overflow-x: auto; max-width: 100% }
 table { border-collapse: collapse; font-size: .875rem }
@@ -23,4 +26,9 @@ tbody th { font-weight: 400 }
 .fails, .unresolvable, .alert { color: var(--bad); font-weight: 600 }
 .unknown, .unknown_kernel, .not_fetched, .error, .warning { color: var(--open) }
 .known { font-weight: 400; font-style: italic }
+@media print {
+  article { break-inside: avoid-page }
+  .kernels { max-height: none; overflow: visible }
+  details::details-content { content-visibility: visible; block-size: auto }
+}
 `

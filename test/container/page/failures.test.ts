@@ -3,15 +3,11 @@ import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import type { Service } from '../../../src/service/types.js'
+import { sha256 } from '../../../src/store/sha256.js'
 import { form, startAppWith } from '../../http/harness.js'
 import { findBarriers, openPage, startChromium } from '../../support/chromium.js'
-import { btf } from '../../support/btf-builder.js'
 import { describeLab, NEEDS } from '../../support/lab.js'
-import { buildObject } from '../../support/object-builder.js'
-import { checked, startFleet, UNGUARDED } from './fleet.js'
-
-/** r0 = 0; exit. */
-const EXIT = Uint8Array.of(0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
+import { checked, EXEC, startFleet, UNGUARDED, UNTYPED } from './fleet.js'
 
 describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
   let browser: Browser
@@ -38,15 +34,21 @@ describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
     expect(await page.getByText('loads on').count()).toBe(0)
   })
 
-  it('warns of an object that loads everywhere because nothing in it is relocated', async () => {
+  it('warns of objects that load everywhere because nothing in them is relocated, once for all of them', async () => {
     const page = await lab()
-    const untyped = buildObject({ local: btf(), btf: null, btfExt: null, programs: [{ section: 'kprobe/x', name: 'p', code: EXIT }] }).bytes
-    await page.locator('#files').setInputFiles([{ ...UNGUARDED, name: 'untyped.bpf.o', buffer: Buffer.from(untyped) }])
+    await page.locator('#files').setInputFiles([UNTYPED])
     await page.getByRole('button', { name: 'Check 2 objects on 5 kernels' }).click()
     await checked(page)
     const warnings = page.getByRole('list', { name: 'Warnings' }).getByRole('listitem')
     expect(await warnings.allTextContents()).toEqual([expect.stringMatching(/^untyped\.bpf\.o: The object has no CO-RE relocations/)])
     expect(await findBarriers(page)).toEqual([])
+    const others = ['a', 'b', 'c', 'd'].map(name =>
+      ({ ...UNGUARDED, name: `${name}.bpf.o`, buffer: Buffer.concat([UNTYPED.buffer, Buffer.from(name)]) }))
+    await page.locator('#files').setInputFiles(others)
+    await page.getByRole('button', { name: 'Check 6 objects on 5 kernels' }).click()
+    await warnings.getByText('5 objects: The object has no CO-RE relocations').click()
+    await warnings.getByText('untyped.bpf.o, a.bpf.o, b.bpf.o, c.bpf.o, d.bpf.o').waitFor()
+    expect(await warnings.count()).toBe(1)
   })
 
   it('says that the service has no room, and for how long it waits, and goes on by itself', async () => {
@@ -92,6 +94,41 @@ describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
     await page.getByRole('alert').getByText('The connection to the service broke off before the whole answer was there').waitFor()
     await page.getByText('Only 1 of 5 rows is there.').waitFor()
     expect(await page.getByRole('rowheader').allTextContents()).toEqual([expect.stringContaining('1 kernel')])
+  })
+
+  it('asks again for groups, and shows all rows, where they are more than one answer may have', async () => {
+    const page = await lab()
+    const end = { summary: null, problem: { code: 'too_large', detail: 'The answer has more than 268435456 bytes.' } }
+    await page.route('**/check', async route => {
+      await route.fulfill({ contentType: 'application/x-ndjson', body: `${JSON.stringify(end)}\n` })
+    })
+    await page.getByRole('button', { name: 'Check 1 object' }).click()
+    await checked(page)
+    await page.getByRole('heading', { name: 'unguarded.bpf.o fails on 2 of 5 kernels' }).waitFor()
+    expect(await page.getByRole('alert').count()).toBe(0)
+    expect(await page.getByRole('rowheader').allTextContents())
+      .toEqual([expect.stringContaining('2 kernels'), expect.stringContaining('3 kernels')])
+  })
+
+  it('names an object of a link that the service does not hold any more, and takes its file', async () => {
+    const { url } = await startAppWith(service)
+    const changed = { ...EXEC, buffer: Buffer.concat([EXEC.buffer, Buffer.from('never sent')]) }
+    const page = await openPage(browser, `${url}/#object=${sha256(changed.buffer)} tracer.bpf.o`)
+    await page.getByRole('alert').getByText('The service does not hold tracer.bpf.o any more. Choose its file under Objects').waitFor()
+    await page.locator('#files').setInputFiles(changed)
+    await page.getByRole('status').filter({ hasText: 'The file of tracer.bpf.o is there.' }).waitFor({ state: 'attached' })
+    await page.getByRole('button', { name: 'Check 1 object on 5 kernels' }).click()
+    await page.getByRole('heading', { name: /^tracer.bpf.o \w+ on .* 5 kernels$/ }).waitFor()
+  })
+
+  it('checks a new file beside an object of a link, of which only the hash is there', async () => {
+    const { url, request } = await startAppWith(service)
+    await request('/check', { method: 'POST', body: form({ object: UNGUARDED.buffer, kernels: '*' }) })
+    const page = await openPage(browser, `${url}/#object=${sha256(UNGUARDED.buffer)} held.bpf.o`)
+    await checked(page)
+    await page.locator('#files').setInputFiles({ ...EXEC, buffer: Buffer.concat([EXEC.buffer, Buffer.from('never sent either')]) })
+    await page.getByRole('button', { name: 'Check 2 objects on 5 kernels' }).click()
+    await page.getByRole('heading', { name: / of 2 objects fails? somewhere on 5 kernels$/ }).waitFor()
   })
 })
 

@@ -8,12 +8,24 @@ import { createService } from '../../../src/service/service.js'
 import type { Service } from '../../../src/service/types.js'
 import { at, btf, integers } from '../../support/btf-builder.js'
 import { ROOT } from '../../support/lab.js'
+import { buildObject } from '../../support/object-builder.js'
 import { put } from '../../unit/service/lab.js'
 
 const read = (path: string): Buffer => readFileSync(join(ROOT, path))
 /** Reads task_struct.state without asking whether the kernel has it. Linux 5.14 renamed it. */
 export const UNGUARDED = { name: 'unguarded.bpf.o', mimeType: 'application/octet-stream', buffer: read('examples/unguarded.bpf.o') }
 export const EXEC = { ...UNGUARDED, name: 'exec.bpf.o', buffer: read('examples/exec.bpf.o') }
+
+/** r0 = 0; exit. */
+const EXIT = Uint8Array.of(0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
+
+const PROGRAM = { section: 'kprobe/x', name: 'p', code: EXIT }
+/** Has nothing to relocate, and so loads everywhere. */
+export const UNTYPED = {
+  ...UNGUARDED,
+  name: 'untyped.bpf.o',
+  buffer: Buffer.from(buildObject({ local: btf(), btf: null, btfExt: null, programs: [PROGRAM] }).bytes)
+}
 
 /** task_struct as it was before Linux 5.14, as far as the example reads it. */
 function oldKernel (): Uint8Array {

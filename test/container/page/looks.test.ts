@@ -7,7 +7,7 @@ import type { CellBatch } from '../../../src/check/cells.js'
 import type { CheckOutcome } from '../../../src/check/wire.js'
 import type { Service } from '../../../src/service/types.js'
 import { sha256 } from '../../../src/store/sha256.js'
-import { startAppWith } from '../../http/harness.js'
+import { form, startAppWith } from '../../http/harness.js'
 import { findBarriers, openPage, startChromium } from '../../support/chromium.js'
 import { describeLab, NEEDS } from '../../support/lab.js'
 import { temporaryFolder } from '../../unit/service/lab.js'
@@ -49,7 +49,16 @@ describeLab('the page', [NEEDS.chromium], () => {
     await page.getByRole('rowheader').first().click()
     await look()
     await openCell(page, 'fails')
-    await page.getByRole('region', { name: /^History/ }).first().waitFor()
+    await page.getByRole('group', { name: /^History/ }).first().waitFor()
+    await look()
+    const detail = page.locator('.detail')
+    await detail.getByRole('button', { name: 'Close' }).click()
+    await page.getByRole('gridcell').nth(1).click()
+    await detail.getByText(EXEC.name, { exact: true }).waitFor()
+    await detail.getByRole('heading', { name: /^Relocations/ }).waitFor()
+    for (const entry of await detail.locator('summary').all()) await entry.click()
+    await expect.poll(async () => await detail.getByText('struct task_struct', { exact: true }).count()).toBeGreaterThan(1)
+    await expect.poll(async () => await detail.getByText('Loading').count()).toBe(0)
     await look()
     // Beside the matrix where there is room, and over it where there is not.
     await expect.poll(async () => await page.getByRole('dialog').count()).toBe(width > 1600 ? 0 : 1)
@@ -68,6 +77,15 @@ describeLab('the page', [NEEDS.chromium], () => {
     const widths = '(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector(".detail"))'
     const [needed = 0, there = 0] = await page.evaluate<readonly number[]>(widths)
     expect(needed).toBeLessThanOrEqual(there)
+  })
+
+  it('leaves room for the sizes of objects, and for what removes them, beside a name that is too long', async () => {
+    const { url } = await startAppWith(service)
+    const page = await openPage(browser, url)
+    await page.locator('#files').setInputFiles([{ ...UNGUARDED, name: `${'long.'.repeat(20)}bpf.o` }, EXEC])
+    const list = await page.getByRole('list').filter({ hasText: EXEC.name }).boundingBox()
+    const button = await page.getByRole('button', { name: `Remove ${EXEC.name}` }).boundingBox()
+    expect((button?.x ?? Infinity) + (button?.width ?? 0)).toBeLessThanOrEqual((list?.x ?? 0) + (list?.width ?? 0))
   })
 
   it(`shows ${KERNELS} kernels while they come, and draws only those that are seen`, async () => {
@@ -108,6 +126,22 @@ describeLab('the page', [NEEDS.chromium], () => {
     }
     await page.getByRole('searchbox', { name: 'Find kernels in the results' }).fill('-4321-')
     await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(['5.4.0-4321-genericubuntu 20.04 x86_64'])
+  })
+
+  it.each(SCREENS)('is a file of the check as well, which all can read on $name, and on paper', async ({ width, height, colorScheme }) => {
+    const { url, request } = await startAppWith(service)
+    const answer = await request('/check', {
+      method: 'POST', body: form({ object: UNGUARDED.buffer, kernels: '*' }), headers: { accept: 'text/html' }
+    })
+    const long = `if (${'first && '.repeat(60)}last)`
+    const text = (await answer.text()).replaceAll(/<pre><code>.*?<\/code>/g, `<pre><code>${long.replaceAll('&', '&amp;')}</code>`)
+    const page = await openPage(browser, url, { viewport: { width, height }, colorScheme })
+    await page.route('**/check.html', async route => { await route.fulfill({ contentType: 'text/html', body: text }) })
+    await page.goto(`${url}/check.html`)
+    expect(await findBarriers(page)).toEqual([])
+    expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+    await page.emulateMedia({ media: 'print' })
+    await page.getByText('struct task_struct___new').first().waitFor()
   })
 
   it('asks for a token where the service does, and keeps it nowhere', async () => {

@@ -3,10 +3,11 @@ import type { Browser, Download, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { PatchSet } from '../../../page/model/patch-set.js'
 import type { Service } from '../../../src/service/types.js'
+import type { Report } from '../../../src/wire/report.js'
 import { form, startAppWith, type Harness } from '../../http/harness.js'
 import { openPage, startChromium } from '../../support/chromium.js'
 import { describeLab, NEEDS } from '../../support/lab.js'
-import { check, checked, EXEC, NEW, OLD, openCell, startFleet, UNGUARDED } from './fleet.js'
+import { check, checked, EXEC, NEW, OLD, openCell, startFleet, UNGUARDED, UNTYPED } from './fleet.js'
 
 describeLab('the page', [NEEDS.chromium], () => {
   let browser: Browser
@@ -32,6 +33,7 @@ describeLab('the page', [NEEDS.chromium], () => {
     const detail = page.getByRole('dialog')
     await detail.getByText('struct task_struct has no member state in this kernel. It has __state.').first().waitFor()
     await detail.getByText('unguarded.bpf.c:22').waitFor()
+    await detail.getByText('The same on 1 other kernel of this check.').waitFor()
     await detail.getByText('Read __state where the kernel has that, and state where it does not:').waitFor()
     const state = detail.getByRole('row').filter({ hasText: 'read here' })
     await expect
@@ -55,6 +57,49 @@ describeLab('the page', [NEEDS.chromium], () => {
     await expect.poll(async () => await page.evaluate<number>(top)).toBeLessThan(320)
   })
 
+  it('shows a source line once for all instructions that it became, and the programs that fail before those that load', async () => {
+    const { page } = await lab()
+    await page.route('**/relocate', async route => {
+      const answer = await route.fetch()
+      const report = await answer.json() as Report
+      const [relocation] = report.relocations
+      const [program] = report.programs
+      const [place] = relocation?.places ?? []
+      if (relocation === undefined || program === undefined || place === undefined) throw new Error('The report is not as expected.')
+      const places = [place, { ...place, instruction: 7 }, { ...place, program: 'on_fork', instruction: 3 }]
+      const loading = Array.from({ length: 70 }, (_, i) => ({ ...program, name: `p${i}`, verdict: 'loads' as const, verdict_reason: null }))
+      const relocations = [{ ...relocation, places, places_total: places.length }]
+      await route.fulfill({ response: answer, json: { ...report, relocations, programs: [...loading, program] } })
+    })
+    await check(page, [UNGUARDED])
+    await openCell(page, 'fails')
+    const detail = page.getByRole('dialog')
+    const line = detail.getByRole('listitem').filter({ has: page.getByText('unguarded.bpf.c:22') }).last()
+    await expect
+      .poll(async () => await line.innerText())
+      .toMatch(/in on_exit, instructions 0, 7; on_fork, instruction 3, which programs can reach$/)
+    const programs = detail.getByRole('region', { name: 'Programs' }).getByRole('rowheader')
+    expect([await programs.count(), await programs.first().innerText()]).toEqual([60, expect.stringContaining('on_exit')])
+    await detail.getByRole('button', { name: 'Show all 71 programs' }).click()
+    expect(await programs.count()).toBe(71)
+  })
+
+  it('shows the member that a reason names beside the one that is missing, in a type of hundreds', async () => {
+    const { page } = await lab()
+    await page.route('**/types/struct/task_struct', async route => {
+      const answer = await route.fetch()
+      const found = await answer.json() as { readonly types: ReadonlyArray<{ readonly members: ReadonlyArray<{ readonly name: string }> }> }
+      const types = found.types.map(type => type.members.some(({ name }) => name === '__state')
+        ? { ...type, members: [...type.members, ...Array.from({ length: 200 }, (_, i) => ({ ...type.members[0], name: `m${i}` }))] }
+        : type)
+      await route.fulfill({ response: answer, json: { ...found, types } })
+    })
+    await check(page, [UNGUARDED])
+    await openCell(page, 'fails')
+    const members = page.getByRole('group', { name: 'Members of task_struct' }).getByRole('rowheader')
+    await expect.poll(async () => await members.allInnerTexts()).toEqual([expect.stringContaining('state'), '__state'])
+  })
+
   it('copies a suggestion', async () => {
     const { page } = await lab()
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
@@ -63,6 +108,24 @@ describeLab('the page', [NEEDS.chromium], () => {
     await page.getByRole('button', { name: 'Copy', exact: true }).first().click()
     await page.getByRole('button', { name: 'Copied' }).waitFor()
     expect(await page.evaluate<string>('navigator.clipboard.readText()')).toContain('struct task_struct___new { unsigned int __state; }')
+  })
+
+  it('does the same on a page without TLS, to which browsers give no hash and no clipboard', async () => {
+    const { url } = await lab()
+    const page = await openPage(browser, url.replace('127.0.0.1', 'corelo.test'))
+    expect(await page.evaluate<boolean>('isSecureContext')).toBe(false)
+    await page.locator('#files').setInputFiles([UNGUARDED, { ...UNGUARDED, name: 'again.bpf.o' }, EXEC])
+    await page.getByRole('alert').getByText('again.bpf.o has the content of unguarded.bpf.o').waitFor()
+    await page.getByRole('button', { name: 'Check 2 objects on 5 kernels' }).click()
+    await checked(page)
+    await expect.poll(() => page.url()).toContain('object=sha256:')
+    await openCell(page, 'fails')
+    await page.getByRole('button', { name: 'Copy', exact: true }).first().click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    const [download] = await Promise.all([
+      page.waitForEvent('download'), page.getByRole('button', { name: /^Patch set of 5 kernels/ }).click()
+    ])
+    expect((JSON.parse((await bytesOf(download)).toString()) as PatchSet).results).toHaveLength(2)
   })
 
   it('takes several objects that are dropped, and says what is none', async () => {
@@ -120,7 +183,7 @@ describeLab('the page', [NEEDS.chromium], () => {
     await expect
       .poll(async () => await page.getByRole('rowheader').allTextContents())
       .toEqual(['6.1.0-20-amd64debian 12 x86_64', '5.4.0-26-genericubuntu 20.04 x86_64'])
-    await page.getByRole('group', { name: 'Only rows with these states' }).getByRole('button', { name: /^loads 1/ }).click()
+    await page.getByRole('group', { name: 'Only rows and objects with these states' }).getByRole('button', { name: /^loads 1/ }).click()
     await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(['5.4.0-26-genericubuntu 20.04 x86_64'])
   })
 
@@ -197,7 +260,7 @@ describeLab('the page', [NEEDS.chromium], () => {
   it('has an address that shows the same rows again: states, what was looked for, and open groups', async () => {
     const { page } = await lab()
     await check(page, [UNGUARDED])
-    await page.getByRole('group', { name: 'Only rows with these states' }).getByRole('button', { name: /^loads 3/ }).click()
+    await page.getByRole('group', { name: 'Only rows and objects with these states' }).getByRole('button', { name: /^loads 3/ }).click()
     await page.getByRole('searchbox', { name: 'Find kernels in the results' }).fill('x86_64')
     const shown = [
       '2 kernelsubuntu 20.04 x86_64 · 5.4.0-26-generic to 5.4.0-42-generic', '5.4.0-26-genericubuntu 20.04 x86_64',
@@ -215,6 +278,49 @@ describeLab('the page', [NEEDS.chromium], () => {
     await expect.poll(() => other.url()).not.toContain('&expanded=')
   })
 
+  it('closes a cell when the browser goes back, with the files and the filter still there, and opens it again', async () => {
+    const { page } = await lab()
+    await check(page, [UNGUARDED])
+    const detail = page.getByRole('dialog')
+    await openCell(page, 'fails')
+    await expect.poll(() => page.url()).toContain('&open=')
+    await page.goBack()
+    await detail.waitFor({ state: 'detached' })
+    await page.getByText('2.9 KB').waitFor() // of a file; a link has only a hash
+    await page.goForward()
+    await detail.getByRole('heading', { name: /^Relocations/ }).waitFor()
+    await page.keyboard.press('Escape')
+    await detail.waitFor({ state: 'detached' })
+    await expect.poll(() => page.url()).not.toContain('&open=')
+    // Closed by hand it leaves no entry behind, and what was chosen in the meantime holds.
+    await page.getByRole('radio', { name: 'By kernel' }).check()
+    await openCell(page, 'loads')
+    await page.getByRole('button', { name: 'Close' }).click()
+    await expect.poll(() => page.url()).not.toContain('&open=')
+    expect(await page.getByRole('radio', { name: 'By kernel' }).isChecked()).toBe(true)
+    await page.getByText('2.9 KB').waitFor()
+  })
+
+  it('shows what another link has that is entered in the same tab', async () => {
+    const { page, url } = await lab()
+    await check(page, [UNGUARDED])
+    await expect.poll(() => page.url()).toContain('object=')
+    await page.goto(`${page.url()}&kernel=${OLD[0] ?? ''}`)
+    await page.getByRole('heading', { name: 'unguarded.bpf.o loads on 1 kernel' }).waitFor()
+    expect(new URL(page.url()).origin).toBe(url)
+  })
+
+  it('says of a link whose kernel is gone that it is, and has the address follow the view again', async () => {
+    const { page } = await lab()
+    await check(page, [UNGUARDED])
+    await openCell(page, 'fails')
+    await expect.poll(() => page.url()).toContain('&open=')
+    const other = await openPage(browser, page.url().replace('6.1.0-18-amd64', '6.1.0-1-amd64'))
+    await other.getByRole('status').getByText('The link opens debian 12 x86_64 6.1.0-1-amd64, which is not among the kernels').waitFor()
+    await other.getByRole('radio', { name: 'By kernel' }).check()
+    await expect.poll(() => other.url()).toMatch(/&group=kernel$/)
+  })
+
   it('says how many rows a filter leaves, to those who do not see the matrix too', async () => {
     const { page } = await lab()
     await check(page, [UNGUARDED])
@@ -224,6 +330,17 @@ describeLab('the page', [NEEDS.chromium], () => {
     await said('1 row left.').waitFor({ state: 'attached' })
     await search.fill('nothing like it')
     await said('No row is left.').waitFor({ state: 'attached' })
+  })
+
+  it('leaves out the objects that do not fail where only what fails is wanted', async () => {
+    const { page } = await lab()
+    await check(page, [UNTYPED, UNGUARDED])
+    const header = page.getByRole('columnheader')
+    await expect.poll(async () => await header.allTextContents()).toEqual(['Kernels', 'untyped.bpf.o', 'unguarded.bpf.o'])
+    await page.getByRole('button', { name: /^fails 2/ }).click()
+    await expect.poll(async () => await header.allInnerTexts()).toEqual([expect.stringMatching(/^Kernels\s+1 of 2 objects$/), 'unguarded.bpf.o'])
+    await openCell(page, 'fails')
+    await page.getByRole('dialog').getByText('unguarded.bpf.o', { exact: true }).waitFor()
   })
 
   it('shows that there are more objects beside those that are seen, until the last one is', async () => {

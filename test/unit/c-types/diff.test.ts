@@ -57,6 +57,16 @@ describe('a type of two kernels', () => {
     expect(diff(shapes(true), shapes(true), { kind: 'struct', name: 'nobody' })).toEqual([])
   })
 
+  it('is one where a kernel has it twice alike', () => {
+    const b = btf()
+    const { int } = integers(b)
+    for (let i = 0; i < 2; i++) b.struct('foo', 8, [at('a', 0, int), at('b', 4, int)])
+    const foo: TypeName = { kind: 'struct', name: 'foo' }
+    expect(definitionsIn(b.bytes(), foo)).toHaveLength(2)
+    expect(diff(b.bytes(), structOf('a', 'b'), foo).map(({ change }) => change)).toEqual(['same'])
+    expect(diff(structOf('a', 'b', 'c'), b.bytes(), foo).map(({ change }) => change)).toEqual(['changed'])
+  })
+
   it('counts as renamed only what surely is', () => {
     expect(changesOf(structOf('a', 'state', 'z'), structOf('a', '__state', 'z'))).toEqual(['state -> __state: renamed'])
     expect(changesOf(structOf('a', 'old_count', 'z'), structOf('a', 'new_count', 'z'))).toEqual(['old_count -> new_count: renamed'])

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
-  countFacet, isWholeFleet, listChoice, mergeNames, patternsOf, WHOLE_FLEET, type ListedKernel
+  countFacet, inOrder, isWholeFleet, listChoice, mergeNames, patternsOf, WHOLE_FLEET, type ListedKernel
 } from '../../../page/model/kernel-choice.js'
 import { CHECK_LIMITS } from '../../../src/check/limits.js'
 import { parseReference } from '../../../src/identity/reference.js'
@@ -74,5 +74,10 @@ describe('the choice of kernels', () => {
     const byName = new Map<string, ListedKernel>()
     mergeNames([kernel(FOCAL), kernel(JAMMY)], byName)
     expect(mergeNames([kernel(FOCAL, { btfSha256: 'sha256:2' }), kernel(JAMMY)], byName)).toEqual(merged)
+  })
+
+  it('lists kernels by number, those of one distribution together', () => {
+    const wanted = ['debian/9/x86_64/4.9.0-13-amd64', 'debian/12/x86_64/6.1.0-9-amd64', 'debian/12/x86_64/6.1.0-10-amd64', JAMMY]
+    expect(names(inOrder(wanted.toSorted().map(name => kernel(name))))).toEqual(wanted)
   })
 })

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { ALL_ROWS as ALL, describeKernels, groupByOutcome, listItems, toggleGroup, type RowChoice } from '../../../page/model/groups.js'
+import {
+  ALL_ROWS as ALL, describeKernels, groupByOutcome, listColumns, listItems, toggleGroup, type RowChoice
+} from '../../../page/model/groups.js'
 import { countStates, createMatrix } from '../../../page/model/matrix.js'
 import { sentenceOf } from '../../../page/model/sentence.js'
 
@@ -52,6 +54,14 @@ describe('the matrix of a check', () => {
     expect([matrix.summary?.rows, matrix.earlyEnd]).toEqual([6, undefined])
   })
 
+  it('takes a row of a group for each of its kernels, and what comes later for what holds', () => {
+    const matrix = filled()
+    const kernels = [9, 10, 42, 43].map(kernelOf)
+    matrix.add(JSON.stringify({ object: A, object_name: 'a.bpf.o', kernels, ...FAILS }))
+    expect([...matrix.kernels]).toEqual([[kernels[0], [1, 0]], [kernels[1], [1, 0]], [kernels[2], [1, 1]], [kernels[3], [1, -1]]])
+    expect([matrix.rows, countStates(matrix).get('fails')]).toEqual([7, 5])
+  })
+
   it('is not misled by an object whose name looks like an outcome', () => {
     const matrix = createMatrix([])
     matrix.add(row(A, 'x","state":"loads', kernelOf(1), FAILS))
@@ -88,7 +98,7 @@ describe('the rows of the table', () => {
     for (const patch of [9, 10]) matrix.add(row(A, 'a.bpf.o', kernelOf(patch), LOADS))
     const [first] = groupByOutcome(matrix)
     if (first === undefined) throw new Error('there is no group')
-    const open = toggleGroup(matrix, new Set(), first)
+    const open = toggleGroup(matrix, ALL, first)
     expect(openGroups(open)).toEqual([[kernelOf(9), kernelOf(10)]])
     matrix.add(row(B, 'b.bpf.o', kernelOf(9), FAILS))
     expect(openGroups(open)).toEqual([[kernelOf(9)]])
@@ -96,7 +106,7 @@ describe('the rows of the table', () => {
     expect(openGroups(open)).toEqual([[kernelOf(9), kernelOf(10)]])
     const [last] = groupByOutcome(matrix)
     if (last === undefined) throw new Error('there is no group')
-    expect(openGroups(toggleGroup(matrix, new Set([kernelOf(10), 'other']), last))).toEqual([])
+    expect(openGroups(toggleGroup(matrix, { ...ALL, open: new Set([kernelOf(10), 'other']) }, last))).toEqual([])
   })
 
   it('are kernels without groups, and only those that have a state and a text', () => {
@@ -106,6 +116,33 @@ describe('the rows of the table', () => {
     expect(kernels({ states: new Set(['fails']) })).toEqual([kernelOf(42)])
     expect(kernels({ text: 'UBUNTU -10-' })).toEqual([kernelOf(10)])
     expect(kernels({ text: 'debian' })).toEqual([])
+  })
+
+  it('put kernels together that could not be checked, each with a reason of its own', () => {
+    const matrix = filled()
+    for (const patch of [43, 44]) {
+      for (const [object, name] of [[A, 'a.bpf.o'], [B, 'b.bpf.o']] as const) {
+        matrix.add(row(object, name, kernelOf(patch), { ...LOADS, state: 'error', reason: `${kernelOf(patch)} is broken.` }))
+      }
+    }
+    const items = listItems(matrix, { ...ALL, open: new Set([kernelOf(44)]) })
+    const [error, ...kernels] = items.slice(1, 4)
+    expect(error?.type === 'group' ? error.group.kernels : error).toEqual([kernelOf(43), kernelOf(44)])
+    expect(kernels.map(item => item.type === 'kernel' ? matrix.outcomes[item.cells[0] ?? -1]?.reason : item))
+      .toEqual([`${kernelOf(43)} is broken.`, `${kernelOf(44)} is broken.`])
+  })
+
+  it('leave out objects without the states that are wanted, which then tell no kernels apart', () => {
+    const matrix = filled()
+    matrix.add(row(A, 'a.bpf.o', kernelOf(43), { ...LOADS, state: 'unknown' }))
+    matrix.add(row(B, 'b.bpf.o', kernelOf(43), FAILS))
+    const wanted: RowChoice = { ...ALL, states: new Set(['fails']), open: new Set([kernelOf(43)]) }
+    expect([listColumns(matrix, ALL), listColumns(matrix, wanted)]).toEqual([[0, 1], [1]])
+    expect(groupByOutcome(matrix).map(({ kernels }) => kernels.length)).toEqual([1, 1, 2])
+    const [group, ...kernels] = listItems(matrix, wanted)
+    expect(kernels.map(item => item.type === 'kernel' ? item.kernel : 'a group')).toEqual([kernelOf(42), kernelOf(43)])
+    if (group?.type !== 'group') throw new Error('there is no group')
+    expect(toggleGroup(matrix, wanted, group.group).size).toBe(0)
   })
 
   it('say which kernels a group has in a few words', () => {
