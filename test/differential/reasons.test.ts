@@ -96,6 +96,20 @@ const CASES: readonly Case[] = [
     calls: 'folio_flags'
   },
   {
+    kernel: /^running$/,
+    types: 'struct tty_driver { short type; } CORE;',
+    read: ['struct tty_driver', 'type'],
+    detail: 'struct tty_driver has enum tty_driver_type type in this kernel, which cannot be read as short type.',
+    calls: 'tty_driver_type'
+  },
+  {
+    kernel: /^bclinux-4\.19/,
+    types: 'struct xdp_md { unsigned int data; } CORE;',
+    read: ['struct xdp_md', 'data'],
+    detail: 'This kernel\'s BTF has no struct xdp_md, which does not tell that the kernel has none: its layout is part of the interface ' +
+      'between kernels and programs (linux/bpf.h), and needs no relocation.'
+  },
+  {
     kernel: /4\.19/,
     types: 'struct folio { unsigned long flags; } CORE;',
     read: ['struct folio', 'flags'],
@@ -253,7 +267,7 @@ describeLab('what is said of a field that a real kernel does not have', [NEEDS.o
     for (const [j, { code }] of (entry?.suggestions ?? []).entries()) {
       const isStatement = code.startsWith('if (')
       if (code.startsWith(`${type} {`)) { // in place of the declaration that asks for relocation
-        const plain = report(compile(`pasted${i}_${j}`, `${HEAD}${code}\n${program('out = p->flags;')}`), btf)
+        const plain = report(compile(`pasted${i}_${j}`, `${HEAD}${code}\n${program(`out = p->${path};`)}`), btf)
         expect(plain.relocations).toEqual([])
         continue
       }
