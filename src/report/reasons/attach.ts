@@ -8,7 +8,7 @@ export interface MissingTarget {
 }
 
 const ITERATOR = /^struct bpf_iter__(\w+)$/
-const TRACEPOINT = /^struct trace_event_raw_\w+$/
+const TRACEPOINT = /^struct (trace_event_raw_\w+|syscall_trace_(enter|exit))$/
 
 /** Whether a kernel makes such types for what programs attach to. */
 export function isContext (type: string): boolean { return ITERATOR.test(type) || TRACEPOINT.test(type) }

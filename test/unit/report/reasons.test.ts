@@ -593,6 +593,7 @@ describe('a program whose target the kernel does not have', () => {
       detail: 'This kernel has no struct trace_event_raw_gone. So it may not have the tracepoint, and the program cannot attach.',
       suggestions: [{ code: 'SEC("?tracepoint/sched/gone")' }, {}]
     })
+    expect(told('syscall_trace_exit', 'tp/syscalls/sys_exit_setsid')?.suggestions[0]?.code).toBe('SEC("?tp/syscalls/sys_exit_setsid")')
   })
 
   it('is not meant where the program asks for the tracepoint\'s type of other kernels, too, and this one has that', () => {
