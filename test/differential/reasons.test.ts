@@ -54,6 +54,20 @@ const CASES: readonly Case[] = [
     calls: 'task_struct_cpu'
   },
   {
+    kernel: /4\.19/,
+    types: 'struct rtable { unsigned int rt_gw4; } CORE;',
+    read: ['struct rtable', 'rt_gw4'],
+    detail: 'struct rtable has no member rt_gw4 in this kernel. It has rt_gateway.',
+    calls: 'rtable_rt_gw4'
+  },
+  {
+    kernel: /^debian-6\.1$/,
+    types: 'struct thread_struct { unsigned long fs; } CORE;',
+    read: ['struct thread_struct', 'fs'],
+    detail: 'struct thread_struct has no member fs in this kernel. It has fsbase.',
+    calls: 'thread_struct_fs'
+  },
+  {
     kernel: /^debian-6\.1$/,
     types: DISKS,
     read: ['struct request', 'rq_disk'],

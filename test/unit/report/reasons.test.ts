@@ -241,6 +241,7 @@ describe('a type that is missing', () => {
   it.each([
     ['fanotify_event', 'fanotify_event_info', 'kprobe/x'],
     ['fanotify_event_info', 'fanotify_event', 'kprobe/x'],
+    ['fqdir', 'netns_frags', 'kprobe/x'],
     ['trace_event_raw_block_rq_complete', 'trace_event_raw_block_rq_completion', 'tp/block/block_rq_complete']
   ])('is told with the name that the kernel has for it: %s', (name, other, section) => {
     const local = btf()
