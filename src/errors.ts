@@ -72,3 +72,17 @@ export class AppError extends Error {
 export function recode (error: AppError, code: ErrorCode, details: ErrorDetails = {}): AppError {
   return new AppError(code, error.message, { ...error.details, ...details }, { cause: error })
 }
+
+/**
+ * One error that names all, so that they can be mended in one go: itself where there is one, else a line for each below the heading.
+ * Code and details are the first one's.
+ *
+ * @param heading of how many
+ */
+export function combined (errors: readonly [AppError, ...AppError[]], heading: (count: number) => string): AppError {
+  const [first] = errors
+  const lines = [...new Set(errors.map(({ message }) => message))] // the same may have been named twice
+  return lines.length === 1
+    ? first
+    : new AppError(first.code, [heading(lines.length), ...lines].join('\n'), first.details, { cause: first })
+}

@@ -20,10 +20,14 @@ export const LIMITS = {
    */
   namesBytes: 16 * 1024 * 1024,
   /**
-   * Bytes of all type names of one BTF that are hashed, for each byte of the file: names may lie within each other. Of real files
-   * it is less than one byte.
+   * Bytes that are hashed of one BTF, for the names of its index, and once more for its layout table: for each byte of the file, beside
+   * those, and at most. Names may lie within each other, so that the size of the file alone bounds nothing. Names of real kernels have a
+   * tenth of the file's bytes at most, texts of layout tables 0.6 to 1.3 times as many, of the largest file known less than 20 MB. A
+   * small module may have its names in its kernel's strings.
    */
-  hashedBytesPerByte: 64,
+  hashedBytesPerByte: 16,
+  hashedBytesAnyway: 1024 * 1024,
+  hashedBytes: 1024 * 1024 * 1024,
   /** Types of one BTF. The largest file known has 562,000; libbpf's own limit (0x7fffffff) bounds no memory. */
   btfTypes: 4_000_000,
   /** Numbers in one access string: libbpf's BPF_CORE_SPEC_MAX_LEN. Its equality matters: the 65th is an error there too. */

@@ -3,6 +3,7 @@ import { FNV_OFFSET_BASIS, FNV_PRIME, fnv1a } from '../bytes/hash.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import { findString, type Btf } from './btf.js'
+import { mostHashed } from './hashed-bytes.js'
 import { essentialNameLength } from './names.js'
 import type { Scan, ScanInput } from './scan.js'
 
@@ -28,7 +29,7 @@ export function hashNames ({ bytes, base, header, startId, startStrOff }: ScanIn
   const strings = header.strStart - startStrOff
   const end = bytes.length
   const longest = LIMITS.nameBytes
-  const most = end * LIMITS.hashedBytesPerByte
+  const most = mostHashed(end)
   let read = 0
   const ids = new Uint32Array(named.length)
   const hashes = new Uint32Array(named.length)
@@ -57,6 +58,7 @@ export function hashNames ({ bytes, base, header, startId, startStrOff }: ScanIn
         const length = boundedLength(bytes, first)
         hash = fnv1a(bytes, first, essentialNameLength(bytes, first, length))
         place = first + length
+        read += 2 * length // it is read three times
         break
       }
     }

@@ -1,6 +1,7 @@
 import type { OutcomeFailure } from '../report/outcome.js'
 import type { ReportSuggestion } from '../wire/report.js'
-import { count } from '../wire/words.js'
+import { count, firstOf } from '../wire/words.js'
+import { folded, type Fold } from './folded.js'
 import type { CheckOutcome, CheckState } from './wire.js'
 
 /** What a state means, for people. */
@@ -20,36 +21,61 @@ export function lineOf ({ source }: OutcomeFailure): string | undefined {
 }
 
 /** `task_struct.state: struct task_struct has no member state in this kernel (instruction 12 of handle_exec)` */
-export function failureSentence ({ access, detail, instruction, program, section }: OutcomeFailure): string {
-  const reason = (detail ?? 'there is no value for it').replace(/\.$/, '')
-  return `${access}: ${reason} (instruction ${instruction} of ${program === '' ? `section ${section}` : program})`
+export function failureSentence (fold: Fold): string {
+  const [{ access, detail }] = fold
+  return `${access}: ${(detail ?? 'there is no value for it').replace(/\.$/, '')} (${whereOf(fold)})`
 }
 
-/** All that is to be said of an outcome, a line each, suggestions below the first failure that has them. */
-export function explanationOf (outcome: CheckOutcome, objectName: string): string[] {
-  const { state, reason, failures, failures_total: total } = outcome
-  if (failures.length === 0) return [reason ?? MEANINGS[state]]
-  const advice = adviceOf(failures)
-  const lines = failures.flatMap((failure, i) => {
-    const suggestion = advice[i]
-    const head = `${lineOf(failure) ?? objectName}: ${failureSentence(failure)}`
-    return suggestion === undefined ? [head] : [head, `  ${suggestion.text}`, ...indented(suggestion.code)]
-  })
-  const more = total - failures.length
-  return more > 0 ? [...lines, `and ${count(more, 'more place')}`] : lines
+/** The same without the reason, below others of which it is told. */
+function failurePlace (fold: Fold): string { return `${fold[0].access} (${whereOf(fold)})` }
+
+/** Programs that are named. */
+const PROGRAMS_NAMED = 5
+
+/** `instruction 12 of handle_exec`, `4 instructions of handle_exec`, `6 instructions of handle_exec, handle_fork`. */
+function whereOf (fold: Fold): string {
+  const [{ instruction }] = fold
+  const places = new Set(fold.map(failure => JSON.stringify([failure.program, failure.section, failure.instruction])))
+  const names = fold.map(({ program, section }) => program === '' ? `section ${section}` : program)
+  const programs = firstOf([...new Set(names)], PROGRAMS_NAMED)
+  return places.size === 1 ? `instruction ${instruction} of ${programs}` : `${places.size} instructions of ${programs}`
 }
+
+/** All that is to be said of an outcome, a line each: each failure, and advice below the first that has it. */
+export function explanationOf (outcome: CheckOutcome, objectName: string): string[] {
+  const told = new Set<string>()
+  return explained(outcome, () => outcome.failures.flatMap(failure => {
+    const { suggestions: [advice] } = failure
+    const isNew = advice !== undefined && told.size < told.add(advice.code === '' ? advice.text : advice.code).size
+    return [`${lineOf(failure) ?? objectName}: ${failureSentence([failure])}`, ...isNew ? adviceLines(advice) : []]
+  }))
+}
+
+/** The same with what is alike folded, for people to read: advice about how the program is compiled comes first. */
+export function foldedExplanationOf (outcome: CheckOutcome, objectName: string): string[] {
+  const lineWith = (fold: Fold, text: string): string => `${lineOf(fold[0]) ?? objectName}: ${text}`
+  return explained(outcome, () => {
+    const { shared, advised } = folded(outcome.failures)
+    return [
+      ...shared.flatMap(({ advice, items }) => [
+        `${objectName}: ${advice.text}`,
+        ...items.map((fold, i) => `  ${lineWith(fold, i === 0 ? failureSentence(fold) : failurePlace(fold))}`)
+      ]),
+      ...advised.flatMap(({ fold, advice }) =>
+        [lineWith(fold, failureSentence(fold)), ...advice === undefined ? [] : adviceLines(advice)])
+    ]
+  })
+}
+
+function explained ({ state, reason, failures, failures_total: total }: CheckOutcome, lines: () => string[]): string[] {
+  if (failures.length === 0) return [reason ?? MEANINGS[state]]
+  const more = total - failures.length
+  return more > 0 ? [...lines(), `and ${count(more, 'more place')}`] : lines()
+}
+
+function adviceLines ({ text, code }: ReportSuggestion): string[] { return [`  ${text}`, ...indented(code)] }
 
 /** Some advice has no code. */
 function indented (code: string): string[] {
   return code === '' ? [] : code.split('\n').map(line => line === '' ? '' : `    ${line}`)
-}
-
-/** What each failure is to be told. The same advice once: a field is mostly read in several places. */
-export function adviceOf (failures: readonly OutcomeFailure[]): Array<ReportSuggestion | undefined> {
-  const told = new Set<string>()
-  return failures.map(({ suggestions: [suggestion] }) => {
-    if (suggestion === undefined) return undefined
-    const what = suggestion.code === '' ? suggestion.text : suggestion.code
-    return told.size < told.add(what).size ? suggestion : undefined
-  })
 }

@@ -4,7 +4,7 @@ import { isFields, isListOf, isText, isTextOrNull, type Fields } from '../wire/g
 import { tryParse } from '../wire/parse-json.js'
 import { isProgram, isSource } from '../wire/parse-report.js'
 import type { OutcomeFailure } from '../report/outcome.js'
-import { STATES, type CheckRow, type CheckState, type CheckSummary } from './wire.js'
+import { STATES, type CheckRow, type CheckState, type CheckSummary, type CheckWarning } from './wire.js'
 
 function isState (value: unknown): value is CheckState { return STATES.some(state => state === value) }
 
@@ -72,13 +72,13 @@ function invalid (what: string): AppError {
 /** A line of a stream of rows; undefined where it is none of what a service says. */
 export type CheckLine =
   | { readonly kind: 'row', readonly row: CheckRow }
-  | { readonly kind: 'summary', readonly summary: CheckSummary }
+  | { readonly kind: 'summary', readonly summary: CheckSummary, readonly warnings: readonly CheckWarning[] }
   | { readonly kind: 'problem', readonly problem: Readonly<Record<string, unknown>> }
 
 export function parseLine (line: string): CheckLine | undefined {
   const value = tryParse(line)
   if (!isFields(value)) return undefined
-  if (isSummaryLine(value)) return { kind: 'summary', summary: value.summary }
+  if (isSummaryLine(value)) return { kind: 'summary', summary: value.summary, warnings: value.warnings ?? [] }
   if (isFields(value['problem'])) return { kind: 'problem', problem: value['problem'] }
   return isRow(value) ? { kind: 'row', row: value } : undefined
 }
@@ -99,8 +99,16 @@ function isFailure (value: unknown): value is OutcomeFailure {
     isFields(suggestion) && isText(suggestion['text']) && isText(suggestion['code']))
 }
 
-function isSummaryLine (value: Fields): value is { readonly summary: CheckSummary } {
-  const { summary } = value
-  return isFields(summary) && ['passes', 'fails', 'undecided'].some(verdict => verdict === summary['verdict']) &&
+/** Services before them say no warnings. */
+function isSummaryLine (
+  value: Fields
+): value is { readonly summary: CheckSummary, readonly warnings?: readonly CheckWarning[] } {
+  const { summary, warnings = [] } = value
+  return isListOf(warnings, isWarning) && isFields(summary) &&
+    ['passes', 'fails', 'undecided'].some(verdict => verdict === summary['verdict']) &&
     typeof summary['rows'] === 'number' && isFields(summary['states'])
+}
+
+function isWarning (value: unknown): value is CheckWarning {
+  return isFields(value) && ['object', 'object_name', 'code', 'message'].every(name => isText(value[name]))
 }

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.js'
+import { objectsUnknown } from '../relocation/objects.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { withDistinctNames } from './distinct-names.js'
 import type { NamedObject } from './types.js'
@@ -26,12 +27,13 @@ interface BrokenObject extends Pick<NamedObject, 'sha256' | 'name'> {
 /**
  * The objects of a check, each content once.
  *
- * @throws AppError `object_invalid` that names every object that cannot be read: whoever sends sixty wants to mend all in one go;
- * whatever `take` and `get` throw otherwise
+ * @throws AppError `object_invalid` that names every object that cannot be read, or else `object_unknown` that names every one that is
+ * not held: whoever sends sixty wants to mend all in one go; whatever `take` and `get` throw otherwise
  */
 export async function takeObjects (given: readonly GivenObject[], { take, get }: TakeObjectsOptions): Promise<NamedObject[]> {
   const taken = new Map<Sha256, NamedObject>()
   const broken: BrokenObject[] = []
+  const unknown = new Set<Sha256>()
   for (const { name: givenName, content } of given) {
     const hash = typeof content === 'string' ? content : sha256(content)
     if (taken.has(hash)) continue
@@ -39,12 +41,15 @@ export async function takeObjects (given: readonly GivenObject[], { take, get }:
     try {
       taken.set(hash, { sha256: hash, name, ...typeof content === 'string' ? await get(hash) : await take(content, hash) })
     } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'object_invalid') throw error
-      broken.push({ sha256: hash, name, error })
+      if (!(error instanceof AppError)) throw error
+      if (error.code === 'object_invalid') broken.push({ sha256: hash, name, error })
+      else if (error.code === 'object_unknown') unknown.add(hash)
+      else throw error
     }
   }
   const objects = [...taken.values()]
   if (broken.length > 0) throw unreadable(withDistinctNames<BrokenObject | NamedObject>([...broken, ...objects]).filter(isBroken))
+  if (unknown.size > 0) throw objectsUnknown([...unknown])
   return withDistinctNames(objects)
 }
 

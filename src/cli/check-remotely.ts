@@ -1,14 +1,14 @@
 import { createBatches } from '../check/cell-batches.js'
 import type { CellBatch } from '../check/cells.js'
 import { parseLine } from '../check/parse.js'
-import type { CheckOutcome, CheckRow } from '../check/wire.js'
+import type { CheckOutcome, CheckRow, CheckWarning } from '../check/wire.js'
 import { AppError, ERRORS, type ErrorCode } from '../errors.js'
 import { isSha256, sha256 } from '../store/sha256.js'
 import type { Arguments } from './arguments.js'
 import type { CheckSource } from './check-source.js'
 import { objectNames } from './object-names.js'
 import { createRemoteClient } from './remote-client.js'
-import { warningAbout } from './unrelocated.js'
+import type { ReportWarning } from '../wire/report.js'
 
 /**
  * Checks by a service.
@@ -24,22 +24,28 @@ export async function checkRemotely (
   const leaving = new AbortController()
   const names = objectNames(objects.map(({ path }) => path))
   const named = objects.map(({ path, bytes }, i) => ({ name: names[i] ?? path, bytes }))
+  const known = named.map(({ name, bytes }) => ({ name, sha256: sha256(bytes) }))
+  const warnings = new Map<string, ReportWarning>()
+  const warn = ({ object, code, message }: CheckWarning): void => { warnings.set(object, { code, message }) }
   const lines = await client.check({ objects: named, kernels: patterns, fetch: options.has('fetch'), signal: leaving.signal })
   return {
-    objects: named.map(({ name, bytes }) => ({ name, sha256: sha256(bytes), warning: warningAbout(bytes) })),
+    get objects () { return known.map(object => ({ ...object, warning: warnings.get(object.sha256) })) },
     rows: undefined,
-    cells: cellsOf(lines, client.server),
+    cells: cellsOf(lines, client.server, warn),
     async close () { leaving.abort() }
   }
 }
 
-async function * cellsOf (lines: AsyncIterable<string>, server: string): AsyncGenerator<CellBatch> {
+/** @param warn told of the warnings, which come after the last row */
+async function * cellsOf (
+  lines: AsyncIterable<string>, server: string, warn: (warning: CheckWarning) => void
+): AsyncGenerator<CellBatch> {
   const intern = createIntern()
   const batchOf = createBatches()
   for await (const line of lines) {
     if (line.trim() === '') continue // so that the connection lives
     const said = parseLine(line)
-    if (said?.kind === 'summary') return
+    if (said?.kind === 'summary') return said.warnings.forEach(warn)
     if (said?.kind === 'problem') throw toError(said.problem, server)
     if (said === undefined || !isSha256(said.row.object)) {
       throw new AppError('source_invalid',

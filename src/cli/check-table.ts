@@ -1,4 +1,4 @@
-import { explanationOf, MEANINGS } from '../check/failure-text.js'
+import { foldedExplanationOf, MEANINGS } from '../check/failure-text.js'
 import { inOrder, type Group } from '../check/formats/groups.js'
 import type { SummaryCounter } from '../check/summary.js'
 import { STATES, type CheckState } from '../check/wire.js'
@@ -112,7 +112,7 @@ function sectionsOf (groups: readonly Group[]): Section[] {
 }
 
 function explained ({ group: { outcome, object, kernels }, objects }: Section): string[] {
-  const lines = explanationOf(outcome, object.name).map(line => shown(line))
+  const lines = foldedExplanationOf(outcome, object.name).map(line => shown(line))
   const head = `${namesOf(objects)} on ${namesOf(kernels)}: ${MEANINGS[outcome.state]}`
   return ['', head, ...lines.map(line => line === '' ? '' : `  ${line}`)]
 }

@@ -11,7 +11,7 @@ import { parseArguments, usageError, type Arguments, type CommandSpec } from './
 import type { CheckSource } from './check-source.js'
 import { createCheckTable } from './check-table.js'
 import { ExitCode } from './exit-code.js'
-import { readInput, writeOutput } from './files.js'
+import { ofEach, readInput, writeOutput } from './files.js'
 import { CACHE_OPTION, requireOneCache, requireServerFor, SERVER_OPTIONS } from './target-options.js'
 import { placesOf } from './target.js'
 import { warnOfUnrelocated } from './unrelocated.js'
@@ -72,7 +72,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   const patterns = patternsOf(options)
   const earlier = options.get('baseline')
   const baseline = earlier === undefined ? undefined : createBaseline(await parseEarlier(readText(earlier, 'baseline')))
-  const objects = options.operands.map(path => ({ path, bytes: readInput(path, 'object') }))
+  const objects = ofEach(options.operands, 'object', path => ({ path, bytes: readInput(path, 'object') }))
   const source = options.has('server')
     ? await (await import('./check-remotely.js')).checkRemotely(options, objects, patterns)
     : await (await import('./check-locally.js')).checkLocally(objects, patterns, placesOf(options))

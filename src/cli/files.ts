@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import {
   closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync, realpathSync, renameSync, rmSync, statSync, writeFileSync
 } from 'node:fs'
-import { AppError } from '../errors.js'
+import { AppError, combined } from '../errors.js'
 import { errorCode } from '../store/error-code.js'
 
 /** Larger than any object or BTF we take; keeps a disk image, or a device or pipe without an end, from being read into memory. */
@@ -30,6 +30,36 @@ export function readInput (path: string, what: string): Uint8Array {
     if (error instanceof AppError) throw error
     throw new AppError('not_found', `The ${name} cannot be read: ${explainErrno(error)}.`, {}, { cause: error })
   }
+}
+
+/**
+ * What `work` makes of each of the files that a command takes several of.
+ *
+ * @param what the files' role, for the message: `object`
+ * @throws AppError that names every file of which `work` throws one
+ */
+export function ofEach<T> (paths: readonly string[], what: string, work: (path: string) => T): T[] {
+  const errors: AppError[] = []
+  const results = paths.flatMap(path => {
+    try {
+      return [work(path)]
+    } catch (error) {
+      errors.push(asAppError(error))
+      return []
+    }
+  })
+  throwAll(errors, what)
+  return results
+}
+
+/** @throws what it is given, where that is none */
+function asAppError (error: unknown): AppError {
+  if (error instanceof AppError && error.code !== 'internal_error') return error
+  throw error
+}
+
+function throwAll ([first, ...others]: readonly AppError[], what: string): void {
+  if (first !== undefined) throw combined([first, ...others], count => `${count} ${what}s cannot be read:`)
 }
 
 /** @throws AppError `too_large`; the error of the file system */
@@ -112,7 +142,7 @@ interface BtfFile {
 }
 
 /** The BTF in a file, raw, whatever it came in: see openBtf. @throws AppError with the file's name in its sentence */
-export async function readBtfFile (path: string, isModule: boolean): Promise<BtfFile> {
+async function readBtfFile (path: string, isModule: boolean): Promise<BtfFile> {
   const content = readInput(path, 'BTF file')
   // What raw BTF of the running kernel does not need must not cost it a slower start.
   const { openBtf } = await import('../formats/open-btf.js')
@@ -122,6 +152,17 @@ export async function readBtfFile (path: string, isModule: boolean): Promise<Btf
   } catch (error) {
     throw named(path, error)
   }
+}
+
+/**
+ * The same of several: vmlinux, then modules.
+ *
+ * @throws AppError that names every file which has none
+ */
+export async function readBtfFiles (paths: readonly string[]): Promise<BtfFile[]> {
+  const read = await Promise.allSettled(paths.map(async (path, i) => await readBtfFile(path, i > 0)))
+  throwAll(read.flatMap(result => result.status === 'rejected' ? [asAppError(result.reason)] : []), 'BTF file')
+  return read.flatMap(result => result.status === 'fulfilled' ? [result.value] : [])
 }
 
 function named (path: string, error: unknown): unknown {

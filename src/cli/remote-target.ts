@@ -4,7 +4,7 @@ import { formatQuery, formatReference, parseQuery } from '../identity/reference.
 import { findRunningKernel, nameOfRunning, nameRunningKernel } from '../identity/running-kernel.js'
 import { sha256 } from '../store/sha256.js'
 import type { Arguments } from './arguments.js'
-import { readBtfFile, readInput } from './files.js'
+import { readBtfFiles, readInput } from './files.js'
 import { placesFrom } from './target.js'
 
 /** A kernel as a service is asked for it. */
@@ -25,7 +25,7 @@ export async function findRemoteTarget (options: Arguments): Promise<RemoteTarge
   if (vmlinux !== undefined) {
     const release = options.get('kernel-release')
     const kernel = release === undefined ? undefined : parseQuery({ kernelRelease: release })
-    const btf = await readBtfFiles(options.getAll('btf'))
+    const btf = await rawOf(options.getAll('btf'))
     return kernel === undefined ? { name: vmlinux, request: { btf } } : { name: formatQuery(kernel), request: { kernel, btf } }
   }
   const reference = options.get('kernel')
@@ -48,11 +48,9 @@ export async function findRemoteTarget (options: Arguments): Promise<RemoteTarge
  * Raw, since that is what the service attests, and a package is larger than what it takes. A module with a base of its own goes as it
  * is: the service puts it on the real one.
  */
-async function readBtfFiles (paths: readonly string[]): Promise<Uint8Array[]> {
-  return await Promise.all(paths.map(async (path, i) => {
-    const { bytes, distilledBase } = await readBtfFile(path, i > 0)
-    return distilledBase === undefined ? bytes : readInput(path, 'BTF file')
-  }))
+async function rawOf (paths: readonly string[]): Promise<Uint8Array[]> {
+  const files = await readBtfFiles(paths)
+  return files.map(({ name, bytes, distilledBase }) => distilledBase === undefined ? bytes : readInput(name, 'BTF file'))
 }
 
 /**

@@ -1,3 +1,4 @@
+import { byAdvice } from '../report/shared-advice.js'
 import type { ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSource, Verdict } from '../wire/report.js'
 import { printable, shorten, table } from './table.js'
 
@@ -42,17 +43,25 @@ export function reportTables (report: ShownReport, paint: Paint = PLAIN): string
  * instead below it:
  * `exec.bpf.c:41: task_struct.state: struct task_struct has no member state in this kernel.
  * It has __state (instruction 12 of handle_exec poisoned)`.
- * Those that no program can reach alarm nobody: one line for all of them, and one for those that are reached once others are mended.
+ * Advice about how the program is compiled comes first, where several share it, with them below it. Those that no program can reach alarm
+ * nobody: one line for all of them, and one for those that are reached once others are mended.
  *
  * @param objectName stands in for the source where the object has no line for the instruction
  */
 export function diagnostics (report: Pick<ShownReport, 'relocations'>, objectName: string, paint: Paint = PLAIN): string[] {
   const valueless = report.relocations.filter(({ status }) => status === 'poisoned' || status === 'failed')
   const guarded = valueless.filter(relocation => isGuarded(relocation, relocation.places))
-  const told = valueless.filter(relocation => !guarded.includes(relocation)).flatMap(relocation =>
-    [complaint(relocation, objectName, paint), ...suggestionLines(relocation, paint)])
+  const told = valueless.filter(relocation => !guarded.includes(relocation))
+  const { shared, others } = byAdvice(told, ({ suggestions: [advice] }) => advice)
+  const lines = [
+    ...shared.flatMap(({ advice, items }) => [
+      `${paint('bold', `${printable(objectName)}:`)} ${printable(advice.text)}`,
+      ...items.map((relocation, i) => complaint(relocation, objectName, paint, i === 0))
+    ]),
+    ...others.flatMap(relocation => [complaint(relocation, objectName, paint), ...suggestionLines(relocation, paint)])
+  ]
   const unreached = guarded.map(relocation => ({ relocation, places: relocation.places, count: relocation.places_total }))
-  return [...told, ...unreachedLines(unreached).map(line => `${printable(objectName)}: ${line}`)]
+  return [...lines, ...unreachedLines(unreached).map(line => `${printable(objectName)}: ${line}`)]
 }
 
 /**
@@ -144,7 +153,8 @@ function unreachedText (fate: Fate, relocations: readonly ReportRelocation[], co
   return `${text}: ${named}`
 }
 
-function complaint (relocation: ReportRelocation, objectName: string, paint: Paint): string {
+/** @param withReason false: it is told above */
+function complaint (relocation: ReportRelocation, objectName: string, paint: Paint, withReason = true): string {
   const { places, places_total: total, status, detail, access } = relocation
   const place = places.find(({ reachable }) => reachable !== false) ?? places[0]
   const line = sourceLine(place?.source ?? null) ?? printable(objectName)
@@ -153,8 +163,8 @@ function complaint (relocation: ReportRelocation, objectName: string, paint: Pai
     : `instruction ${place.instruction} of ${printable(place.program) || `section ${printable(place.section)}`}`
   const others = total > 1 ? ` and ${total - 1} more` : ''
   const fate = status === 'poisoned' ? `${where}${others} poisoned` : `${where}${others}: libbpf refuses the object for it`
-  const reason = printable(detail ?? 'there is no value for it').replace(/\.$/, '')
-  return `${paint('bold', `${line}:`)} ${printable(access)}: ${reason} (${fate})`
+  const reason = withReason ? `: ${printable(detail ?? 'there is no value for it').replace(/\.$/, '')}` : ''
+  return `${paint('bold', `${line}:`)} ${printable(access)}${reason} (${fate})`
 }
 
 function suggestionLines ({ suggestions: [first] }: ReportRelocation, paint: Paint): string[] {

@@ -5,7 +5,7 @@ import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules, nameOfRunning, t
 import { readSettings, type Environment } from '../settings/read.js'
 import { SERVICE_SETTINGS } from '../settings/service-settings.js'
 import type { Arguments } from './arguments.js'
-import { readBtfFile, readInput } from './files.js'
+import { readBtfFiles, readInput } from './files.js'
 import { warnOfMisspelt } from './misspelt-settings.js'
 import type { NamedBtf, Places, TargetBtf, TargetRequest } from './target-request.js'
 
@@ -32,13 +32,13 @@ export function placesOf (options: Pick<Arguments, 'get'>): Places {
  * @throws AppError `kernel_unknown`, `kernel_ambiguous`, `btf_unknown`, `not_found`, `invalid_request`
  */
 export async function findTarget (request: TargetRequest, places: Places): Promise<TargetBtf> {
-  const [vmlinux, ...splits] = request.btf
+  const [vmlinux, ...modules] = await readBtfFiles(request.btf)
   if (vmlinux !== undefined) {
     return {
       kernel: request.btfRelease === undefined ? null : formatQuery(parseQuery({ kernelRelease: request.btfRelease })),
       source: 'request',
-      vmlinux: await readBtfFile(vmlinux, false),
-      modules: await Promise.all(splits.map(path => readBtfFile(path, true)))
+      vmlinux,
+      modules
     }
   }
   const running = await findRunningKernel(places)

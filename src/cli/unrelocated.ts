@@ -1,8 +1,4 @@
-import { listsRelocations, parseObject } from '../core/object.js'
 import type { Warning } from '../core/outcome.js'
-import { findNothing } from '../core/warnings.js'
-import { parseSections } from '../elf/sections.js'
-import { AppError } from '../errors.js'
 import { paintFor, say } from './terminal.js'
 
 /**
@@ -14,17 +10,4 @@ export function warnOfUnrelocated (
 ): void {
   const warnings = objects.flatMap(({ name, warning }) => warning === undefined ? [] : [`${name}: ${warning.message}`])
   for (const warning of new Set(warnings)) say(`${paintFor(process.stderr)('yellow', 'warning:')} ${warning}`)
-}
-
-/**
- * Of an object with relocations only its sections are read. Undefined also for one that cannot be read: the check says what is wrong
- * with it.
- */
-export function warningAbout (bytes: Uint8Array): Warning | undefined {
-  try {
-    return listsRelocations(parseSections(bytes)) ? undefined : findNothing(parseObject(bytes))
-  } catch (error) {
-    if (error instanceof AppError) return undefined
-    throw error
-  }
 }

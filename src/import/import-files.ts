@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AppError } from '../errors.js'
+import { AppError, combined } from '../errors.js'
 import { errorCode } from '../store/error-code.js'
 import { BOUNDS } from '../formats/bounds.js'
 import { HEAD_BYTES, isRecognised, isStreamed } from '../formats/recognise.js'
@@ -20,14 +20,31 @@ const MAX_DEPTH = 32
  * The files below the given paths, in the order of their names. Within folders, hidden entries and symbolic links are passed
  * over: an archive of BTFHub's layout has its own history beside it, and links to what is there under another name.
  *
- * @throws AppError `not_found`
+ * @throws AppError `not_found`, for the given paths before the first file
  */
 export async function * listImportFiles (paths: readonly string[]): AsyncGenerator<ImportFile> {
-  for (const path of paths) {
-    const facts = await orNotFound(path, stat(path))
-    if (facts.isDirectory()) yield * listFolder(path, 1)
+  for (const { path, isFolder } of await look(paths)) {
+    if (isFolder) yield * listFolder(path, 1)
     else yield { path, depth: 0 }
   }
+}
+
+/** What is there. @throws AppError `not_found` that names every path which is not, before anything was taken of the others */
+async function look (paths: readonly string[]): Promise<Array<{ readonly path: string, readonly isFolder: boolean }>> {
+  const found = []
+  const errors: AppError[] = []
+  for (const path of paths) {
+    try {
+      const facts = await orNotFound(path, stat(path))
+      found.push({ path, isFolder: facts.isDirectory() })
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      errors.push(error)
+    }
+  }
+  const [first, ...others] = errors
+  if (first !== undefined) throw combined([first, ...others], count => `Nothing was imported: ${count} paths cannot be read:`)
+  return found
 }
 
 async function * listFolder (folder: string, depth: number): AsyncGenerator<ImportFile> {

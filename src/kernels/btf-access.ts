@@ -1,31 +1,23 @@
 import { detectByteOrder } from '../btf/header.js'
 import { AppError } from '../errors.js'
+import { createBtfFiles, type BtfFilesOptions, type FromFiles } from './btf-files.js'
 import type { OpenedKernel, OpenKernel } from './sources/source.js'
-import { sharedKey, type BtfMemory, type SharedBtf } from '../store/btf-memory.js'
-import type { ContentStore } from '../store/content-store.js'
+import { rawBytes, sharedKey, type BtfMemory, type SharedBtf } from '../store/btf-memory.js'
 import type { Share } from '../store/disk-ledger.js'
-import { storageUnreadable, type Unread } from '../store/read-failure.js'
-import type { SealKeys } from '../store/seal.js'
+import { storageUnreadable } from '../store/read-failure.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { SharedContent } from '../store/shared/shared-content.js'
 import { toShared } from '../store/shared-bytes.js'
-import type { WorkerPool } from '../workers/pool.js'
-import type { CheckedBtf, PreparedBtf, PrepareBtfTask, Task, TaskValue } from '../workers/protocol.js'
+import type { CheckedBtf, PrepareBtfTask, Task, TaskValue } from '../workers/protocol.js'
 import type { Warn } from '../settings/service-options.js'
 
-export interface BtfAccessOptions {
+export interface BtfAccessOptions extends BtfFilesOptions {
   readonly memory: BtfMemory
-  readonly store: ContentStore
-  readonly pool: WorkerPool
   readonly maxBtfBytes: number
   /** Told of large memory that nobody needs any more. In bytes. */
   readonly onRelease: (bytes: number) => void
-  /** Further files that may hold content, where the store does not: the running kernel's. */
-  readonly otherPaths: (hash: Sha256) => readonly string[]
   /** Whose content is by the names that stand for it; undefined where none is known. */
   readonly shareOf: (hash: Sha256) => Share | undefined
-  /** With which indexes are sealed that are kept beside their BTF. Without any, none is kept. */
-  readonly sealKeys?: SealKeys
   /** What other replicas hold. */
   readonly shared?: SharedContent | undefined
   readonly warn: Warn
@@ -92,52 +84,18 @@ export interface BtfAccess {
   stats(): { readonly indexesRead: number, readonly indexesMade: number }
 }
 
-export function createBtfAccess ({
-  memory,
-  store,
-  pool,
-  maxBtfBytes,
-  onRelease,
-  otherPaths,
-  shareOf,
-  shared,
-  sealKeys = [],
-  warn
-}: BtfAccessOptions): BtfAccess {
-  const counts = { indexesRead: 0, indexesMade: 0 }
+export function createBtfAccess (options: BtfAccessOptions): BtfAccess {
+  const { memory, store, pool, maxBtfBytes, onRelease, shareOf, shared, sealKeys = [], warn } = options
+  const files = createBtfFiles(options)
   const keptListeners: Array<(btf: SharedBtf) => void> = []
   let origin: BtfOrigin | undefined
-  const requireSize = (bytes: number): void => {
-    if (bytes > maxBtfBytes) {
-      throw new AppError('too_large', `The BTF has ${bytes} bytes; at most ${maxBtfBytes} are taken.`, { bytes, limit: maxBtfBytes })
-    }
-  }
-  const write = async (btf: SharedBtf, share: Share): Promise<void> => {
-    const size = await store.sizeOf('btf', btf.sha256).catch(() => undefined) // writing tells what is wrong
-    if (size === btf.parts.byteLength) return store.noteUse('btf', btf.sha256)
-    if (await store.write('btf', btf.sha256, rawBytes(btf), share)) keepIndexOf(btf)
-  }
-  /** Its memory is the file, and does not change. */
-  const keepIndexOf = ({ sha256: hash, parts: { index }, isSealed }: SharedBtf): void => {
-    if (isSealed) writeIndex(hash, new Uint8Array(index))
-  }
-  const writeIndex = (hash: Sha256, index: Uint8Array): void => { store.rewriteBehind('index', hash, index.length, () => index) }
-  /** An index that could not be used is made anew; one that is there and cannot be read is left alone. */
-  const settleIndex = async ({ btf, indexFile: file }: Extract<PreparedBtf, { state: 'ready' }>): Promise<void> => {
-    if (file === undefined) return
-    if (file.state === 'ready') {
-      counts.indexesRead++
-      return
-    }
-    counts.indexesMade++
-    if (file.state === 'unreadable') return store.noteUnreadable('index', btf.sha256, file.code)
-    if (file.state === 'damaged') await store.discardDamaged('index', btf.sha256)
-    keepIndexOf(btf)
-  }
 
   /** Bytes that came from outside, in shared memory. */
   const take = (bytes: Uint8Array): { readonly bytes: Uint8Array } => {
-    requireSize(bytes.length)
+    if (bytes.length > maxBtfBytes) {
+      throw new AppError('too_large', `The BTF has ${bytes.length} bytes; at most ${maxBtfBytes} are taken.`,
+        { bytes: bytes.length, limit: maxBtfBytes })
+    }
     if (bytes.buffer instanceof SharedArrayBuffer) return { bytes }
     onRelease(bytes.length) // it is garbage as soon as it is in shared memory
     return { bytes: toShared(bytes) }
@@ -154,47 +112,10 @@ export function createBtfAccess ({
     }
   }
 
-  /** Files that may hold it: ours, then the running kernel's. */
-  const readFiles = async <T extends object>(
-    hash: Sha256,
-    read: (path: string) => Promise<T | Unread>
-  ): Promise<{ found: T | undefined, unreadable: string | undefined }> => {
-    let unreadable: string | undefined
-    const own = store.pathOf('btf', hash)
-    for (const path of [own, ...otherPaths(hash)]) {
-      const file = await read(path)
-      if (!('state' in file) || !isUnread(file)) return { found: file, unreadable }
-      if (file.state === 'damaged' && path === own) await store.discardDamaged('btf', hash)
-      if (file.state !== 'unreadable') continue
-      unreadable ??= file.code
-      store.noteUnreadable('btf', hash, file.code)
-    }
-    return { found: undefined, unreadable }
-  }
-  const readBytes = async (hash: Sha256): Promise<{
-    found: { readonly bytes: Uint8Array } | undefined
-    unreadable: string | undefined
-  }> => {
+  /** Memory and files. */
+  const readHere = async (hash: Sha256): Promise<Pick<FromFiles<Uint8Array>, 'found' | 'unreadable'>> => {
     const held = memory.find(hash)
-    if (held !== undefined) return { found: { bytes: rawBytes(held) }, unreadable: undefined }
-    return await readFiles<{ readonly bytes: Uint8Array }>(hash, path => pool.run({ kind: 'read', path, expected: hash }))
-  }
-  /** Memory and disk. */
-  const readHere = async (hash: Sha256): Promise<Uint8Array | undefined> => (await readBytes(hash)).found?.bytes
-
-  const prepareFile = async (path: string, expected: Sha256, base: SharedBtf | undefined): Promise<PreparedBtf> => {
-    const prepared = await pool.run({
-      kind: 'prepareBtf',
-      source: { path },
-      expected,
-      maxBytes: Infinity,
-      sealKeys,
-      // Of BTF that is not ours yet, the index is written when it is.
-      ...(path === store.pathOf('btf', expected) ? { indexPath: store.pathOf('index', expected) } : {}),
-      ...(base === undefined ? {} : { base })
-    })
-    if (prepared.state === 'ready') await settleIndex(prepared)
-    return prepared
+    return held === undefined ? await files.read(hash) : { found: rawBytes(held), unreadable: undefined }
   }
   const readShared = async (hash: Sha256, base: SharedBtf | undefined): Promise<SharedBtf | undefined> => {
     const bytes = await shared?.read('btf', hash)
@@ -209,27 +130,18 @@ export function createBtfAccess ({
     })
     return prepared.state === 'ready' ? prepared.btf : undefined
   }
-  const writeBehind = (btf: SharedBtf): void => { write(btf, shareOf(btf.sha256) ?? 'fetched').catch(() => {}) } // it warns by itself
+  const writeBehind = (btf: SharedBtf): void => { files.write(btf, shareOf(btf.sha256) ?? 'fetched').catch(() => {}) } // it warns by itself
 
   /**
    * The one way in which content that is not in memory is had, and the one place where it is given up: from files, from other
    * replicas, from the source that once gave it. What is there and cannot be read is not lost, and nothing of it is forgotten.
    */
   const obtain = async (hash: Sha256, base: SharedBtf | undefined): Promise<SharedBtf> => {
-    const own = store.pathOf('btf', hash)
-    let isOwn = false
-    const { found, unreadable } = await readFiles<{ readonly btf: SharedBtf }>(hash, async path => {
-      isOwn = path === own
-      return await prepareFile(path, hash, base)
-    })
-    if (found !== undefined) {
-      if (!isOwn) writeBehind(found.btf)
-      return found.btf
-    }
-    const elsewhere = await readShared(hash, base) ?? await origin?.recover(hash, base)
-    if (elsewhere !== undefined) {
-      writeBehind(elsewhere)
-      return elsewhere
+    const { found, isOwn, unreadable } = await files.load(hash, base)
+    const btf = found ?? await readShared(hash, base) ?? await origin?.recover(hash, base)
+    if (btf !== undefined) {
+      if (!isOwn) writeBehind(btf)
+      return btf
     }
     if (unreadable !== undefined) throw storageUnreadable(`BTF ${hash}`, unreadable, { btf_sha256: hash })
     await origin?.forgetLost(hash)
@@ -240,22 +152,15 @@ export function createBtfAccess ({
     peek: (hash, base) => memory.peek(sharedKey(hash, base?.sha256)),
     load: (hash, base) => memory.get(sharedKey(hash, base?.sha256), () => obtain(hash, base)),
     async loadHere (hash, base) {
-      const held = memory.peek(sharedKey(hash, base.sha256))
-      if (held !== undefined) return held
-      return (await readFiles<{ readonly btf: SharedBtf }>(hash, path => prepareFile(path, hash, base))).found?.btf
+      return memory.peek(sharedKey(hash, base.sha256)) ?? (await files.load(hash, base)).found
     },
-    glance: (hash, base) =>
-      memory.glance(sharedKey(hash, base)) ?? {
-        paths: [store.pathOf('btf', hash), ...otherPaths(hash)],
-        sha256: hash,
-        ...(base === undefined ? { index: { path: store.pathOf('index', hash), sealKeys, isToBeMade: true } } : {})
-      },
+    glance: (hash, base) => memory.glance(sharedKey(hash, base)) ?? files.places(hash, base),
     loadPast: async (hash, base) => memory.glance(sharedKey(hash, base?.sha256)) ?? await obtain(hash, base),
     noteUse (hashes) { for (const hash of hashes) store.noteUse('btf', hash) },
     async read (hash) {
       store.noteUse('btf', hash)
-      const { found, unreadable } = await readBytes(hash)
-      const bytes = found?.bytes ?? await shared?.read('btf', hash)
+      const { found, unreadable } = await readHere(hash)
+      const bytes = found ?? await shared?.read('btf', hash)
       if (bytes !== undefined) return bytes
       const recovered = await origin?.recover(hash)
       if (recovered !== undefined) return rawBytes(recovered)
@@ -298,28 +203,18 @@ export function createBtfAccess ({
     async keep (btf, share) {
       memory.put(btf)
       const { sha256 } = btf
-      await write(btf, share)
+      await files.write(btf, share)
       for (const listener of keptListeners) listener(btf)
-      shared?.offer('btf', sha256, () => readHere(sha256)).catch(() => {}) // the row that names it asks again
+      shared?.offer('btf', sha256, async () => (await readHere(sha256)).found).catch(() => {}) // the row that names it asks again
     },
-    keepIndex (hash, index) {
-      counts.indexesMade++
-      writeIndex(hash, index)
-    },
+    keepIndex: files.keepIndex,
     recoverFrom (named) { origin = named },
     onKept (listener) { keptListeners.push(listener) },
     async saveHeld () {
-      for (const btf of memory.list()) await write(btf, shareOf(btf.sha256) ?? 'fetched')
+      for (const btf of memory.list()) await files.write(btf, shareOf(btf.sha256) ?? 'fetched')
     },
-    stats: () => ({ ...counts })
+    stats: files.stats
   }
-}
-
-/** The raw BTF behind the handle, not copied. */
-export function rawBytes ({ parts }: SharedBtf): Uint8Array { return new Uint8Array(parts.bytes, parts.byteOffset, parts.byteLength) }
-
-function isUnread (file: object & { readonly state: unknown }): file is Unread {
-  return file.state === 'absent' || file.state === 'damaged' || file.state === 'unreadable'
 }
 
 /** Whether an error says that content is lost, and so the name that led to it is worth another look. */

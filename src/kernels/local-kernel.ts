@@ -1,12 +1,12 @@
 import { join } from 'node:path'
-import type { SharedBtf } from '../store/btf-memory.js'
+import { rawBytes, type SharedBtf } from '../store/btf-memory.js'
 import type { KernelIndex } from './kernel-index.js'
 import { LOCAL_SOURCE, recordKey, UPLOAD_SOURCE, type KernelRecord, type ModuleRecord, type RecordName } from './kernel-record.js'
 import { formatReference } from '../identity/reference.js'
 import type { LocalFiles } from './local-files.js'
 import type { SourceAnswer } from './unknown-kernel.js'
 import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules } from '../identity/running-kernel.js'
-import { rawBytes, type BtfAccess } from './btf-access.js'
+import type { BtfAccess } from './btf-access.js'
 import type { ServiceSettings, Warn } from '../settings/service-options.js'
 
 export interface LocalKernelOptions {

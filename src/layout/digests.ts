@@ -42,6 +42,10 @@ const MAX_DEPTH = 192
 /** Longest text of a type without a name that stands where it is referred to. Longer ones are hashed, since many may refer to them. */
 const INLINE_WORDS = 64
 
+/** Words that are written and hashed in the time that it takes to pass a member on a path that is followed, and to throw an error. */
+const STEP_WORDS = 2
+const FAILURE_WORDS = 4096
+
 /** Beside the kinds' numbers, which go to 0x7f: behind a pointer composites count by kind and name alone. */
 const BEHIND_POINTER = 0x80
 const FOLLOWED = 0xfe
@@ -62,6 +66,7 @@ export function createLayoutDigests (btf: Btf, format: LayoutFormat): LayoutDige
         // Ids and strings were validated. What cannot be walked all the same has no digest, and nor has what was being walked.
         if (!(error instanceof AppError) || error.code === 'internal_error') throw error
         rewind(walk, 0)
+        walk.written += FAILURE_WORDS
         walk.depth = 0
         return undefined
       }
@@ -339,7 +344,10 @@ function writeEmbedded (walk: Walk, id: number, key: number, isFunction: boolean
 
 /** Where followed paths of the composite lead: of each step, whether it is a bitfield, and its type. Paths are always in one order. */
 function writeFollowed (walk: Walk, id: number): boolean {
-  for (const path of walk.follow(id)) {
+  const { paths, steps } = walk.follow(id)
+  walk.written += STEP_WORDS * steps
+  if (isPastLimit(walk)) return false
+  for (const path of paths) {
     reserve(walk)
     writeWord(walk, FOLLOWED)
     writeWord(walk, path?.length ?? 0)

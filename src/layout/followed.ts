@@ -1,17 +1,23 @@
 import { getString, lengthOf, nameOffsetOf, typeId, type Btf } from '../btf/btf.js'
 import { sameBytes } from '../bytes/strings.js'
-import { findPathAlone, type Path } from '../members/paths.js'
+import { findPathCounted, type Path } from '../members/paths.js'
 import type { FollowedPath } from './format.js'
+
+export interface Followed {
+  readonly paths: ReadonlyArray<Path | undefined>
+  readonly steps: number
+}
 
 interface Follower {
   /** Not 0 by the first byte of the names of composites that may have paths that are followed. Nearly all others have another. */
   readonly initials: Uint8Array
   /**
-   * Where the followed paths of a composite lead, in their order; undefined for one that it does not have.
+   * Where the followed paths of a composite lead, in their order, and how many members were passed for that; undefined for one that it
+   * does not have.
    *
    * @throws AppError `btf_invalid`: for types that cannot be walked
    */
-  readonly follow: (composite: number) => ReadonlyArray<Path | undefined>
+  readonly follow: (composite: number) => Followed
 }
 
 export function createFollower (btf: Btf, followed: readonly FollowedPath[]): Follower {
@@ -30,12 +36,14 @@ export function createFollower (btf: Btf, followed: readonly FollowedPath[]): Fo
       const id = typeId(composite)
       const nameOffset = nameOffsetOf(btf, id)
       const entry = entries.find(({ type }) => hasName(btf, nameOffset, type))
-      return entry === undefined ? NOTHING : entry.paths.map(path => findPathAlone(btf, id, path))
+      if (entry === undefined) return NOTHING
+      const found = entry.paths.map(path => findPathCounted(btf, id, path))
+      return { paths: found.map(({ path }) => path), steps: found.reduce((sum, { steps }) => sum + steps, 0) }
     }
   }
 }
 
-const NOTHING: readonly undefined[] = []
+const NOTHING: Followed = { paths: [], steps: 0 }
 
 function toBytes (name: string): Uint8Array { return Uint8Array.from(name, character => character.charCodeAt(0)) }
 

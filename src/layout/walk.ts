@@ -1,10 +1,10 @@
 import type { Btf } from '../btf/btf.js'
 import { dataView } from '../bytes/checked.js'
 import { FNV_OFFSET_BASIS, FNV_PRIME } from '../bytes/hash.js'
+import { mostHashed } from '../btf/hashed-bytes.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
-import type { Path } from '../members/paths.js'
-import { createFollower } from './followed.js'
+import { createFollower, type Followed } from './followed.js'
 import { DIGEST_SIZE, type LayoutFormat } from './format.js'
 import { findKept, keep, keptDigestsOf, type KeptDigests } from './kept-digests.js'
 import { nameInBase, partsOfBtf, type Part } from './records.js'
@@ -39,7 +39,7 @@ export interface Walk extends Scratch {
   readonly keptDigests: KeptDigests
   /** Whether a composite whose name begins with this byte may have paths that are followed. */
   readonly followedInitials: Uint8Array
-  readonly follow: (composite: number) => ReadonlyArray<Path | undefined>
+  readonly follow: (composite: number) => Followed
   readonly own: Part
   readonly bases: readonly Part[]
   readonly strings: DataView
@@ -56,7 +56,7 @@ export interface Walk extends Scratch {
   bytes: Uint8Array
   /** Where the next word of the text goes. */
   at: number
-  /** Words that were written, and taken away again once they were hashed. */
+  /** Words that were written, and taken away again once they were hashed; and what took as long. */
   written: number
   digestsEnd: number
   referencesEnd: number
@@ -114,7 +114,7 @@ function makeWalk (btf: Btf, { hash, followed }: LayoutFormat): Walk {
     lastString: btf.bytes.length - 4,
     firstName: btf.strStart - btf.startStrOff,
     firstOwnName: btf.startStrOff,
-    most: btf.bytes.length * LIMITS.hashedBytesPerByte / 4,
+    most: mostHashed(bytesWithBases(btf)) / 4,
     words: own.words,
     bytes: bytesOf(text),
     at: 0,
@@ -124,6 +124,9 @@ function makeWalk (btf: Btf, { hash, followed }: LayoutFormat): Walk {
     depth: 0
   }
 }
+
+/** Types of the bases are walked where own ones embed them. */
+function bytesWithBases (btf: Btf): number { return btf.bytes.length + (btf.base === undefined ? 0 : bytesWithBases(btf.base)) }
 
 /** Whether more was written than real BTF needs. */
 export function isPastLimit (walk: Walk): boolean { return walk.written + walk.at > walk.most }
@@ -172,9 +175,10 @@ export function writeName (walk: Walk, offset: number): void {
  * @throws AppError `btf_invalid`: it is longer than any that is read
  */
 export function packName (text: Int32Array, start: number, strings: DataView, last: number, offset: number): number {
+  const stop = Math.min(last, offset + LIMITS.nameBytes)
   let to = start
   for (let from = offset; ; from += 4) {
-    const word = from <= last ? strings.getInt32(from, true) : lastWord(strings, from)
+    const word = from <= stop ? strings.getInt32(from, true) : lastWord(strings, from, offset)
     const zeros = (word - 0x01010101) & ~word & 0x80808080 // the lowest bit is that of the first byte that is zero
     if (zeros !== 0) {
       text[to++] = word & ((zeros & -zeros) >>> 7) - 1
@@ -182,13 +186,13 @@ export function packName (text: Int32Array, start: number, strings: DataView, la
     }
     text[to++] = word
   }
-  // Of which what had no room was not written.
   if (to - start > LIMITS.nameBytes / 4) requireLength(strings, offset)
   return to
 }
 
-/** Of which there are fewer than four bytes. */
-function lastWord (strings: DataView, from: number): number {
+/** Of which there are fewer than four bytes. @throws AppError `btf_invalid`: the name that begins at `offset` has no end before it */
+function lastWord (strings: DataView, from: number, offset: number): number {
+  if (from - offset > LIMITS.nameBytes) throw overlong()
   let word = 0
   for (let i = 0; from + i < strings.byteLength; i++) word |= strings.getUint8(from + i) << 8 * i
   return word
@@ -196,8 +200,11 @@ function lastWord (strings: DataView, from: number): number {
 
 function requireLength (strings: DataView, offset: number): void {
   const length = Math.min(LIMITS.nameBytes + 1, strings.byteLength - offset)
-  if (new Uint8Array(strings.buffer, strings.byteOffset + offset, length).includes(0)) return
-  throw new AppError('btf_invalid', `A name has more than ${LIMITS.nameBytes} bytes.`, { limit: LIMITS.nameBytes })
+  if (!new Uint8Array(strings.buffer, strings.byteOffset + offset, length).includes(0)) throw overlong()
+}
+
+function overlong (): AppError {
+  return new AppError('btf_invalid', `A name has more than ${LIMITS.nameBytes} bytes.`, { limit: LIMITS.nameBytes })
 }
 
 /** Writes what is known of a type. False where it cannot be walked. */

@@ -111,8 +111,13 @@ const PATH_STEPS = 20_000
  * The same with steps of its own; a path that takes more is not found. What is found follows from the types on the path alone, whatever
  * else was looked for: layout digests have so much of what is behind a pointer, and no more.
  */
-export function findPathAlone (btf: Btf, root: TypeId, text: string): Path | undefined {
-  return tryWithin(() => findPath(btf, root, text, newWork(PATH_STEPS)), () => undefined)
+export function findPathAlone (btf: Btf, root: TypeId, text: string): Path | undefined { return findPathCounted(btf, root, text).path }
+
+/** The same with how many steps it took, for who follows paths of more types than real BTF has. */
+export function findPathCounted (btf: Btf, root: TypeId, text: string): { readonly path: Path | undefined, readonly steps: number } {
+  const work = newWork(PATH_STEPS)
+  const path = tryWithin(() => findPath(btf, root, text, work), () => undefined)
+  return { path, steps: PATH_STEPS - work.left }
 }
 
 /** A member on the way to another; what it is called is read only where the way ends well. */

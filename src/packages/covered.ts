@@ -20,9 +20,12 @@ export const COVERED: Readonly<Record<string, { readonly distro: string, readonl
 /** All presets are for both. */
 export const COVERED_ARCHES: ReadonlySet<string> = new Set(['x86_64', 'arm64'])
 
-/** The preset whose repositories may have a kernel, by the kernel's platform; undefined where none does. */
-export function presetCovering ({ distro, distroVersion, arch }: Omit<KernelReference, 'release'>): string | undefined {
-  if (!COVERED_ARCHES.has(arch)) return undefined
+/** What nodes of Proxmox run, whose os-release is Debian's. Debian has no kernel that is called so: Proxmox publishes its own. */
+const PROXMOX_RELEASE = /-pve$/
+
+/** The preset whose repositories may have a kernel, by the kernel's name; undefined where none does. */
+export function presetCovering ({ distro, distroVersion, arch, release }: KernelReference): string | undefined {
+  if (!COVERED_ARCHES.has(arch) || PROXMOX_RELEASE.test(release)) return undefined
   const platform = canonicalPlatform({ distro, distroVersion })
   return Object.keys(COVERED).find(preset =>
     COVERED[preset]?.distro === platform.distro && COVERED[preset].versions.includes(platform.distroVersion))

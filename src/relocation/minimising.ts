@@ -8,7 +8,7 @@ import { toShared } from '../store/shared-bytes.js'
 import { mapInTurn } from '../workers/in-turn.js'
 import type { WorkerPool } from '../workers/pool.js'
 import { loadBtfs } from './load-btfs.js'
-import { requireObjectHash, type Objects } from './objects.js'
+import { objectsUnknown, requireObjectHash, type Objects } from './objects.js'
 import type { TargetRequest, Targets } from './targets.js'
 import type { Deadline } from './types.js'
 
@@ -52,10 +52,7 @@ export function createMinimising ({ targets, objects, btfs, pool, onRelease }: M
     try {
       const [btf, ...modules]: readonly SharedBtf[] = target.brought ?? await loadBtfs(btfs, target)
       if (btf === undefined) throw new AppError('internal_error', 'A target has no vmlinux BTF.')
-      const taken = await mapInTurn([...named], async ([sha256, brought]) => {
-        objects.noteUse(sha256)
-        return { sha256, bytes: brought === undefined || objects.isHere(sha256) ? await objects.get(sha256) : toShared(brought), brought }
-      })
+      const taken = await takeObjects(named, objects)
       const minimised = await pool.run({ kind: 'minimise', objects: taken.map(({ sha256, bytes }) => ({ sha256, bytes })), btf, modules })
       for (const { sha256, bytes, brought } of taken) if (brought !== undefined) objects.hold(sha256, bytes)
       return { ...minimised, btfSha256: target.btf, kernel: target.kernel }
@@ -70,6 +67,31 @@ export function createMinimising ({ targets, objects, btfs, pool, onRelease }: M
       return await abortable(working, deadline?.signal)
     }
   }
+}
+
+interface TakenObject {
+  readonly sha256: Sha256
+  /** In shared memory. */
+  readonly bytes: Uint8Array
+  /** What the request has of it. */
+  readonly brought: Uint8Array | undefined
+}
+
+/** @throws AppError `object_unknown` that names every object that is not held, `storage_unreadable` */
+async function takeObjects (named: ReadonlyMap<Sha256, Uint8Array | undefined>, objects: Objects): Promise<TakenObject[]> {
+  const unknown = new Set<Sha256>()
+  const taken = await mapInTurn([...named], async ([sha256, brought]) => {
+    objects.noteUse(sha256)
+    try {
+      return { sha256, bytes: brought === undefined || objects.isHere(sha256) ? await objects.get(sha256) : toShared(brought), brought }
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'object_unknown') throw error
+      unknown.add(sha256)
+      return undefined
+    }
+  })
+  if (unknown.size > 0) throw objectsUnknown([...named.keys()].filter(hash => unknown.has(hash)))
+  return taken.filter(object => object !== undefined)
 }
 
 /** Each object once, by its hash, with its bytes where the request has them. */

@@ -91,7 +91,7 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
     if (held !== undefined) return held
     const elsewhere = await readStored(hash)
     if (elsewhere === undefined) {
-      throw new AppError('object_unknown', `The service does not hold object ${hash}; send it, or PUT it first.`, { object_sha256: hash })
+      throw objectsUnknown([hash])
     }
     const shared = elsewhere.buffer instanceof SharedArrayBuffer ? elsewhere : toShared(elsewhere)
     memory.set(hash, shared)
@@ -154,6 +154,16 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
     },
     stats: () => ({ bytes: memory.size, entries: memory.entries })
   }
+}
+
+/** Of objects that are not held, by their hashes: whoever asks with many wants to send all in one go. `objects` lists them. */
+export function objectsUnknown (hashes: readonly Sha256[]): AppError {
+  const [first] = hashes
+  return new AppError('object_unknown',
+    hashes.length === 1
+      ? `The service does not hold object ${first}; send it, or PUT it first.`
+      : [`The service does not hold ${hashes.length} of the objects; send them, or PUT them first:`, ...hashes].join('\n'),
+    { object_sha256: first, ...(hashes.length === 1 ? {} : { objects: hashes.map(hash => ({ object_sha256: hash })) }) })
 }
 
 /** @param field of the request that names it. @throws AppError `invalid_request` where it is no hash */

@@ -1,38 +1,23 @@
 import { AppError } from '../errors.js'
 import { residentBytes } from '../store/btf-memory.js'
-import type { KernelIndex } from '../kernels/kernel-index.js'
 import { createSingleFlight } from '../store/single-flight.js'
 import type { Sha256 } from '../store/sha256.js'
-import { toShared } from '../store/shared-bytes.js'
-import type { WorkerPool } from '../workers/pool.js'
-import type { RelocatedObject, RelocateTask } from '../workers/protocol.js'
+import type { RelocateTask } from '../workers/protocol.js'
 import { abortable } from '../store/abortable.js'
 import type { Answers, Outcome, Question } from './answers.js'
-import { isLost, type BtfAccess } from '../kernels/btf-access.js'
-import type { KeptResults } from './kept-results.js'
+import { isLost } from '../kernels/btf-access.js'
+import { createComputing, hasReport, reportFor, type ComputeOptions } from './compute.js'
 import { requireObjectHash, type Objects } from './objects.js'
-import { loadBtfs } from './load-btfs.js'
 import { createHeldAnswers, type HeldAnswer } from './held-answers.js'
-import { loadOtherModules } from './other-modules.js'
-import { isAssuming, judgedBy, keyOf, releaseOf } from './result-keys.js'
+import { isAssuming, judgedBy, keyOf } from './result-keys.js'
 import { createResults } from './results.js'
 import type { Target, Targets } from './targets.js'
 import type { Deadline, HeldQuestion, RelocateAnswer, RelocateRequest } from './types.js'
 
-export interface RelocationsOptions {
+export interface RelocationsOptions extends ComputeOptions {
   readonly targets: Targets
-  readonly objects: Objects
-  readonly btfs: BtfAccess
-  readonly index: KernelIndex
-  readonly pool: WorkerPool
   readonly answers: Answers
-  /** Results that were made before, also by an earlier process. */
-  readonly kept: KeptResults
-  /** Where the layout table of a kernel is or would be. */
-  readonly layoutPath: (btf: Sha256) => string
   readonly memoryBytes: number
-  /** Told of shared memory that was let go of, in bytes. */
-  readonly onRelease: (bytes: number) => void
 }
 
 export interface Relocations {
@@ -73,6 +58,7 @@ const NOTE_MS = 1000
 
 export function createRelocations (options: RelocationsOptions): Relocations {
   const { targets, objects, btfs, index, pool, answers, kept } = options
+  const computing = createComputing(options)
   const heldAnswers = createHeldAnswers({ revision: index.revision, keyId: answers.keyId })
   const onEvict = (outcome: Outcome): void => {
     answers.forget(outcome)
@@ -80,71 +66,13 @@ export function createRelocations (options: RelocationsOptions): Relocations {
   }
   const results = createResults({ memoryBytes: options.memoryBytes, onEvict, onRelease: options.onRelease })
   const flights = createSingleFlight<Outcome>()
-  const counts = { hits: 0, misses: 0, runs: 0 }
+  const counts = { hits: 0, misses: 0 }
 
-  const compute = async (
-    request: RelocateRequest, objectHash: Sha256, target: Target, key: string, report: RelocateTask['report']
-  ): Promise<Outcome> => {
-    let brought: Uint8Array | undefined
-    const takeObject = async (): Promise<Uint8Array> => {
-      if (brought !== undefined) return brought
-      if (request.object === undefined || objects.isHere(objectHash)) return await objects.get(objectHash)
-      brought = toShared(request.object)
-      return brought
-    }
-    /** Whatever libbpf thinks of it for this kernel, a worker could read it: it is an object worth keeping. */
-    const settle = (isObject: boolean): void => {
-      if (brought === undefined) return
-      if (isObject) objects.hold(objectHash, brought)
-      else options.onRelease(brought.length)
-    }
-    const hold = (relocated: RelocatedObject, object: Uint8Array, fetchMs: number): Outcome => {
-      const resultKey = relocated.isJudged || isAssuming(request) ? key + judgedBy(request, target) : key
-      return results.set(resultKey, objectHash, object, { ...relocated, fetchMs })
-    }
-    const places = request.places ?? 'some'
-    // BTF that came with the request is used and forgotten, and so is what follows from it.
-    const isKept = target.brought === undefined && !isAssuming(request)
-    const resultOf = { btf: target.btf, modules: target.modules, release: releaseOf(request, target) }
-    if (isKept) {
-      const known = await kept.find(objectHash, resultOf, result => hasReport(result, request), takeObject)
-      if (known !== undefined) {
-        const object = await takeObject()
-        settle(true)
-        return hold(known, object, 0)
-      }
-    }
-    const started = performance.now()
-    const [btf, ...modules] = target.brought ?? await loadBtfs(btfs, target)
-    if (btf === undefined) throw new AppError('internal_error', 'A target has no vmlinux BTF.')
-    const fetchMs = performance.now() - started
-    const object = await takeObject()
-    counts.runs++
-    const task = {
-      kind: 'relocate' as const,
-      object,
-      objectSha256: objectHash,
-      btf,
-      modules,
-      report,
-      places,
-      kernelRelease: resultOf.release,
-      assume: request.assume,
-      ...(isKept ? { layoutPath: options.layoutPath(target.btf) } : {})
-    }
-    const first = await pool.run(task).catch((error: unknown) => {
-      const isObject = error instanceof AppError && (error.code === 'relocation_failed' || error.code === 'invalid_request')
-      settle(isObject)
-      throw error
-    })
-    settle(true)
-    const missingTypes = target.brought === undefined ? first.report?.missingTypes ?? [] : []
-    const otherModules = await loadOtherModules({ index, btfs }, btf, target, missingTypes)
-    const relocated = otherModules.length === 0 ? first : await pool.run({ ...task, otherModules }).catch(() => first)
-    // A report with every place is asked for once, by somebody who looks into something.
-    if (places === 'all') return { ...relocated, fetchMs, object }
-    if (isKept) kept.keep(objectHash, resultOf, relocated)
-    return hold(relocated, object, fetchMs)
+  const compute = async ({ request, objectSha256, target }: Question, key: string, report: RelocateTask['report']): Promise<Outcome> => {
+    const { relocated, object, fetchMs, isToBeHeld } = await computing.compute({ request, objectSha256, target, report })
+    if (!isToBeHeld) return { ...relocated, fetchMs, object }
+    const resultKey = relocated.isJudged || isAssuming(request) ? key + judgedBy(request, target) : key
+    return results.set(resultKey, objectSha256, object, { ...relocated, fetchMs })
   }
 
   /** Whether rows that led to lost content were forgotten, so that the name means something else now, or nothing. */
@@ -219,7 +147,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     try {
       // Checks give way to more than the task, which is half of what is done here.
       return await pool.expecting(async () => {
-        const computing = flights.run(flight, () => compute(request, objectSha256, target, key, report))
+        const computing = flights.run(flight, () => compute(question, key, report))
         deadline?.keep?.(computing)
         const outcome = await abortable(computing, deadline?.signal)
         return answers.ofNew(outcome, question, {
@@ -280,13 +208,8 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       pool.noteAnswer()
       return held.answer
     },
-    stats: () => ({ bytes: results.size, entries: results.entries, ...counts, kept: kept.hits })
+    stats: () => ({ bytes: results.size, entries: results.entries, ...counts, runs: computing.runs(), kept: kept.hits })
   }
-}
-
-/** When a request needs its outcome explained. */
-function reportFor ({ wantsReport, onUnresolved }: RelocateRequest): RelocateTask['report'] {
-  return wantsReport ? 'always' : onUnresolved === 'fail' ? 'failing' : 'never'
 }
 
 function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects): Sha256 {
@@ -296,10 +219,4 @@ function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects
   }
   requireObjectHash(objectSha256)
   return objectSha256
-}
-
-function hasReport ({ report, verdict }: RelocatedObject, request: RelocateRequest): boolean {
-  const wanted = reportFor(request)
-  if (wanted === 'never' || (wanted === 'failing' && verdict === 'loads')) return true
-  return report !== undefined && (wanted === 'failing' || request.places !== 'all' || !report.hasMorePlaces)
 }

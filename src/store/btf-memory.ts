@@ -88,3 +88,6 @@ export function createBtfMemory (options: BtfMemoryOptions): BtfMemory {
     stats: () => ({ bytes: cache.calculatedSize, entries: cache.size, ...counts })
   }
 }
+
+/** The raw BTF behind the handle, not copied. */
+export function rawBytes ({ parts }: SharedBtf): Uint8Array { return new Uint8Array(parts.bytes, parts.byteOffset, parts.byteLength) }

@@ -68,7 +68,7 @@ function exploreAll (
   shared: Shared, stopped: readonly StoppedProgram[], isOutOfReach: (fn: ElfFunction, index: number) => boolean
 ): ReadonlyMap<StoppedProgram, Answers> {
   const { object, functions, graph, symbols, age } = shared
-  const work = { left: Math.min(shared.work.left, STEPS), inDoubt: 1, forExecutions: 0 }
+  const work = { left: Math.min(shared.work.left, STEPS), inDoubt: 1, inDoubtOfFailing: 1, further: 0, forExecutions: 0 }
   const further: Shared = { ...shared, open: openPoison(object, functions, graph, age, work, symbols), work, found: new Map() }
   /** What is asked for still: what one program gets to for certain need not be looked for in another. */
   const wanted = new Map<ElfFunction, Set<number>>()

@@ -6,8 +6,8 @@ import { BPF_LOOP, CALLBACKS, FILLED, MAP_LOOKUP, resultOf, SIZES, TAIL_CALL, WI
 import { passPoison } from './pass-poison.js'
 import { clobberAll, fork, keepStopped, newId, operand, reach, type Run } from './run.js'
 import { isChosen, isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
-import { clobber, fill } from './stack.js'
-import { copyFrame, newContext, ownStack, topFrame, widen, type Context, type Frame, type State } from './state.js'
+import { clobber, fill, newStack } from './stack.js'
+import { copyFrame, newContext, newSeen, ownStack, topFrame, widen, type Context, type Frame, type State } from './state.js'
 import { MAP, NOT_NULL, pointerOf, pointerWithId, UNCLEAR, type Value } from './value.js'
 
 /** Frames of a call chain that the verifier allows. */
@@ -136,7 +136,7 @@ function callKernelFunction (run: Run, state: State, name: string, isWeak: boole
 /** Forgets the numbers that differ from the last visit, at an instruction where the verifier does so. */
 export function forgetTurn (state: State): void {
   const { context } = topFrame(state)
-  const seen = context.seen.get(~state.pc) ?? { states: [], joined: undefined, last: undefined }
+  const seen = context.seen.get(~state.pc) ?? newSeen()
   context.seen.set(~state.pc, seen)
   if (seen.last !== undefined) widen(state, seen.last.frames, state.frames.length)
   seen.last = { ...state, frames: state.frames.map(copyFrame) }
@@ -167,7 +167,7 @@ function enter (state: State, callee: Code, passed: ReadonlyArray<Value | undefi
     context: contextOf(caller.context, callee, state.pc),
     code: callee,
     registers: new Array<undefined>(10).fill(undefined),
-    stack: [],
+    stack: newStack(),
     isStackShared: false,
     returnTo: state.pc + 1,
     callback
@@ -230,7 +230,7 @@ function enterAside (run: Run, state: State, callee: Code, passed: ReadonlyArray
   let context = run.asides.get(callee)
   if (context === undefined) run.asides.set(callee, context = newContext(callee, undefined))
   const registers = new Array<undefined>(10).fill(undefined)
-  const frame: Frame = { context, code: callee, registers, stack: [], isStackShared: false, returnTo: 0, callback: undefined }
+  const frame: Frame = { context, code: callee, registers, stack: newStack(), isStackShared: false, returnTo: 0, callback: undefined }
   passed.forEach((value, i) => { frame.registers[i + 1] = value?.kind === 'stack' ? UNCLEAR : value })
   run.pending.push({ frames: [frame], pc: 0, doubt: state.doubt, compared: false, rests: state.rests })
 }

@@ -148,8 +148,9 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
   /** Whether poison is in the place of a jump, which compilers do not relocate: then control flows otherwise than in the object. */
   const replacesJump = ({ section, start, size }: ElfFunction): boolean => {
     const first = section.offset + start
-    for (let i = firstAtOrAfter(poison, first), at = poison[i]; at !== undefined && at < first + size; at = poison[++i]) {
-      const opcode = elf.bytes[at] ?? 0
+    const end = firstAtOrAfter(poison, first + size)
+    for (let i = firstAtOrAfter(poison, first); i < end; i++) {
+      const opcode = elf.bytes[poison[i] ?? 0] ?? 0
       if (isJumpClass(opcode) && opcode !== BPF_CALL) return true
     }
     return false
@@ -158,11 +159,13 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
   /** Undefined where nothing of the function is patched. */
   const patchedSlots = ({ section, start }: ElfFunction, count: number): Slots | undefined => {
     const first = section.offset + start
-    const end = first + count * BPF_INSN.SIZE
-    let i = firstAtOrAfter(patches.offsets, first)
-    if ((patches.offsets[i] ?? end) >= end) return undefined
-    const bytes = new Uint8Array(elf.bytes.subarray(first, end)) // `slice` of a Buffer would not copy
-    for (let at = patches.offsets[i]; at !== undefined && at < end; at = patches.offsets[++i]) {
+    const last = first + count * BPF_INSN.SIZE
+    const end = firstAtOrAfter(patches.offsets, last)
+    const begin = firstAtOrAfter(patches.offsets, first)
+    if (begin === end) return undefined
+    const bytes = new Uint8Array(elf.bytes.subarray(first, last)) // `slice` of a Buffer would not copy
+    for (let i = begin; i < end; i++) {
+      const at = patches.offsets[i] ?? 0
       if ((at - first) % BPF_INSN.SIZE !== 0) continue
       // A view of so few bytes costs more than to copy them.
       for (let b = 0; b < PATCH_SIZE; b++) bytes[at - first + b] = patches.after[i * PATCH_SIZE + b] ?? 0
@@ -235,9 +238,8 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     poisonIn ({ section, start, size }) {
       const found: number[] = []
       const first = section.offset + start
-      for (let i = firstAtOrAfter(poison, first), at = poison[i]; at !== undefined && at < first + size; at = poison[++i]) {
-        found.push((at - first) / BPF_INSN.SIZE)
-      }
+      const end = firstAtOrAfter(poison, first + size)
+      for (let i = firstAtOrAfter(poison, first); i < end; i++) found.push(((poison[i] ?? 0) - first) / BPF_INSN.SIZE)
       return found
     },
     hasPoison,

@@ -131,7 +131,7 @@ function greater (amin: bigint, amax: bigint, bmin: bigint, bmax: bigint): boole
  */
 export function learn (age: Age, operation: number, left: Scalar, right: Scalar, is64: boolean): readonly [Scalar, Scalar] {
   const [a, b] = learned(age, is64 ? operation : operation + 1, left.bounds, right.bounds)
-  return [merge(age, left, a), merge(age, right, b)]
+  return [merge(age, left, a, operation, right, is64), merge(age, right, b, exchanged(operation), left, is64)]
 }
 
 const learned = keepResults((age, what, a, b): readonly [Outcome, Outcome] => {
@@ -148,11 +148,41 @@ function agreement (before: SharedBounds, sure: Bounds, perhaps: Bounds): Outcom
   return { bounds: sameBounds(before, sure) ? before : share(sure), isAgreed: sameBounds(sure, perhaps) }
 }
 
-function merge (age: Age, before: Scalar, { bounds = before.bounds, isAgreed }: Outcome): Scalar {
+function merge (
+  age: Age, before: Scalar, { bounds = before.bounds, isAgreed }: Outcome, operation: number, other: Scalar, is64: boolean
+): Scalar {
   if (isConstant(before)) return before
   if (bounds === before.bounds) return isAgreed ? before : inexact(before)
   if (bounds.mask === 0n && isAgreed) return constant(bounds.bits, before.from)
-  return scalar(bounds, { ...before, exact: before.exact && isAgreed && !age.perhaps.keepsArcs && age.followsRanges !== 'maybe' })
+  const isExact = before.exact && (
+    (isAgreed && !age.perhaps.keepsArcs && age.followsRanges !== 'maybe') || isJustWhatHolds(before.bounds, bounds, operation, other, is64)
+  )
+  return scalar(bounds, { ...before, exact: isExact })
+}
+
+/**
+ * Whether what is left of a number are just those for which a comparison with a constant holds. No verifier may leave out any of them,
+ * whatever it can do, since each step of it allows for all that can come of what it allowed for before.
+ */
+function isJustWhatHolds (before: Bounds, left: Bounds, operation: number, other: Scalar, is64: boolean): boolean {
+  if (!isConstant(other) || !contains(before, left)) return false
+  // The lower half is the whole number where nothing is above it; its sign is another bit.
+  if (!is64 && before.umax > U32) return false
+  const { bits } = other.bounds
+  const number = is64 ? bits : bits & U32
+  switch (operation) {
+    case JMP.JEQ: return left.umin === number && left.umax === number
+    case JMP.JNE: return left.umin > number || left.umax < number
+    case JMP.JGT: return left.umin > number
+    case JMP.JGE: return left.umin >= number
+    case JMP.JLT: return left.umax < number
+    case JMP.JLE: return left.umax <= number
+    case JMP.JSGT: return is64 && left.smin > signed(number)
+    case JMP.JSGE: return is64 && left.smin >= signed(number)
+    case JMP.JSLT: return is64 && left.smax < signed(number)
+    case JMP.JSLE: return is64 && left.smax <= signed(number)
+    default: return false
+  }
 }
 
 function narrowed (rules: Rules, operation: number, left: Bounds, right: Bounds, is64: boolean): readonly [Bounds, Bounds] {

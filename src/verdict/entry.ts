@@ -5,6 +5,7 @@ import type { BpfObject } from '../core/object.js'
 import type { ElfFunction } from '../elf/functions.js'
 import type { Code } from './code.js'
 import { UNKNOWN } from './scalar.js'
+import { newStack } from './stack.js'
 import { newContext, type State } from './state.js'
 import { pointerOf, UNCLEAR, type OtherPointer, type Value } from './value.js'
 
@@ -34,7 +35,9 @@ export function entryState (object: BpfObject, code: Code, kind: EntryKind, doub
     globalArguments(object, code).forEach((value, i) => { registers[i + 1] = value })
   }
   return {
-    frames: [{ context: newContext(code, undefined), code, registers, stack: [], isStackShared: false, returnTo: 0, callback: undefined }],
+    frames: [{
+      context: newContext(code, undefined), code, registers, stack: newStack(), isStackShared: false, returnTo: 0, callback: undefined
+    }],
     pc: 0,
     doubt,
     compared: false,

@@ -2,7 +2,7 @@ import type { ElfFunction } from '../elf/functions.js'
 import { ageOf } from './age.js'
 import { exploreProgram, newRun, type Shared } from './exploration.js'
 import { createChoices, type Choices } from './free.js'
-import { note, type Run } from './run.js'
+import { note, type Run, type Search } from './run.js'
 import { union } from './scalar.js'
 
 /** Executions of a program that are tried. Of random programs for which one is found, half need one and nine of ten need five. */
@@ -47,16 +47,17 @@ export function findExecution (shared: Shared, run: Run, closure: ReadonlySet<El
 
 /** @param steps that it may take */
 function newExecution (shared: Shared, run: Run, fn: ElfFunction, choices: Choices, steps: number): Run {
-  const search = { ...run.certain, isAhead: run.isPoisonAhead }
+  // As many as before, so that what leads to poison is not worked out anew.
+  const search = (left: number): Search => ({ left, isAhead: run.isPoisonAhead, before: left, steps })
   return {
     ...newRun(shared, fn),
     age: choices.ageOfNumbers,
     choices,
-    work: { left: steps, inDoubt: 1, forExecutions: 0 },
+    work: { left: steps, inDoubt: 1, inDoubtOfFailing: 1, further: 0, forExecutions: 0 },
     stopped: undefined,
     isThorough: true,
-    certain: { ...search, left: 1 },
-    doubtful: { ...search, left: 0 }
+    certain: search(1),
+    doubtful: search(0)
   }
 }
 

@@ -1,9 +1,9 @@
 import { isJumpClass } from '../insn/opcodes.js'
 import type { IsAhead } from './ahead.js'
-import { isFound, keepBefore, type Run, type Search } from './run.js'
+import { isFound, keepBefore, type Run, type Search, type Work } from './run.js'
 import { isTarget } from './flow.js'
 import { step } from './step.js'
-import { copyState, joinStates, stateCovers, tidy, topFrame, type State } from './state.js'
+import { copyState, joinStates, newSeen, stateCovers, tidy, topFrame, type State } from './state.js'
 
 /** States of one instruction that are told apart; later ones are joined, so that the work stays bounded. */
 const STATES_PER_PLACE = 64
@@ -62,7 +62,7 @@ function follow (run: Run, start: State): boolean {
     isOpen = isJumpClass(insn.code)
     const waiting = run.pending.length
     if (!step(run, state, insn)) return true
-    if (run.pending.length > waiting && run.work.inDoubt <= 0) state = nearer(run, state)
+    if (run.pending.length > waiting && isShortOfSteps(run.work)) state = nearer(run, state)
   }
   return true
 }
@@ -82,8 +82,15 @@ function nearer (run: Run, state: State): State {
 /** Whether a state can wait until more is known of the program, or need not be followed. */
 function isLater (run: Run, { doubt }: State): boolean {
   if (run.fails && run.further-- < 0) return true
-  return doubt !== null && run.work.inDoubt-- <= 0
+  if (doubt === null) return false
+  if (isShortOfSteps(run.work)) return true
+  run.work.inDoubt--
+  if (run.fails) run.work.inDoubtOfFailing--
+  return false
 }
+
+/** Whether no steps are left for states in doubt before others. */
+function isShortOfSteps ({ inDoubt, inDoubtOfFailing }: Work): boolean { return inDoubt <= 0 || inDoubtOfFailing <= 0 }
 
 const searchFor = ({ certain, doubtful }: Run, { doubt }: State): Search => doubt === null ? certain : doubtful
 
@@ -117,17 +124,17 @@ function arrive (state: State, most: number): State | undefined {
   const { seen: places } = topFrame(state).context
   let seen = places.get(state.pc)
   if (seen === undefined) {
-    seen = { states: [], joined: undefined, last: undefined }
+    seen = newSeen()
     places.set(state.pc, seen)
   }
-  for (const earlier of seen.states) if (stateCovers(earlier, state)) return undefined
+  for (const earlier of seen.states) if (stateCovers(seen, earlier, state)) return undefined
   if (seen.states.length < most) {
     seen.states.push(copyState(state))
     return state
   }
   if (seen.joined === undefined) seen.joined = copyState(state)
   else {
-    if (stateCovers(seen.joined, state)) return undefined
+    if (stateCovers(seen, seen.joined, state)) return undefined
     const joined = joinStates(seen.joined, state)
     if (joined === seen.joined) return undefined
     seen.joined = joined

@@ -9,9 +9,10 @@ import { findExecution } from './execution.js'
 import { exploreProgram, newRun, type Shared } from './exploration.js'
 import { functionFinder } from './find-function.js'
 import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
+import { createNextPoison } from './next-poison.js'
 import { openPoison } from './open.js'
 import { callGraph } from './reach.js'
-import { addFound, CERTAIN, forgetStopped, note, type Reached } from './run.js'
+import { addFound, CERTAIN, forgetStopped, note, type Reached, type Work } from './run.js'
 import { union } from './scalar.js'
 import { symbolValues } from './symbols.js'
 
@@ -26,6 +27,12 @@ const STEPS = 400_000
  * where it does. All smaller objects that were met take some hundred.
  */
 const STEPS_IN_DOUBT = 10_000
+/**
+ * Steps for what else programs get to that fail for certain, for the whole object. Where no subprogram is poisoned, nothing was out of
+ * reach there, in all objects that were met, that passes over the functions had not told; these follow no calls.
+ */
+const OF_FAILING = { inDoubtOfFailing: 1_000, further: 5_000 }
+const OF_FAILING_WITH_CALLS = { inDoubtOfFailing: STEPS_IN_DOUBT, further: STEPS }
 /** Steps for executions of programs that are in doubt otherwise, for the whole object. */
 const STEPS_FOR_EXECUTIONS = 30_000
 /** Explorations of so many steps, for the whole object, are kept for those who go on behind poison. What is kept has some kB a step. */
@@ -40,8 +47,15 @@ const KEPT_STEPS_EACH = 3_000
 export function judge (object: BpfObject, relocation: Relocation, options: JudgeOptions = {}): Judgement {
   if (relocation.patches === undefined) return refused(object, relocation)
   if (relocation.counts.poisoned === 0 && poisonOf(object).length === 0) return allLoad(object)
-  const work = { left: options.steps ?? STEPS, inDoubt: STEPS_IN_DOUBT, forExecutions: STEPS_FOR_EXECUTIONS }
   const functions = readFunctions(object, relocation.patches)
+  const { inDoubtOfFailing, further } = functions.hasPoisonedSubprogram() ? OF_FAILING_WITH_CALLS : OF_FAILING
+  const work: Work = {
+    left: options.steps ?? STEPS,
+    inDoubt: STEPS_IN_DOUBT,
+    inDoubtOfFailing,
+    further,
+    forExecutions: STEPS_FOR_EXECUTIONS
+  }
   const graph = callGraph(object, functions)
   const age = ageOf(options.kernelRelease)
   const open = openPoison(object, functions, graph, age, work)
@@ -138,7 +152,10 @@ function openIn ({ open, functions }: Shared, fn: ElfFunction): number {
 /** Of a program in which passes over the functions found for certain all that they got to, which mostly is none: nothing is explored. */
 function settledResult (shared: Shared, fn: ElfFunction, functions: ReadonlySet<ElfFunction>, certain: readonly number[]): Result {
   const [first] = certain
-  if (first === undefined) return { ...WITHOUT_POISON, functions }
+  if (first === undefined) {
+    const { verdict, reason, assumes, reached, isComplete, stopped } = WITHOUT_POISON // one by one, so that all have one hidden class
+    return { verdict, reason, assumes, reached, isComplete, functions, stopped }
+  }
   return {
     verdict: 'fails',
     reason: certainText(shared.object, fn, first),
@@ -225,7 +242,7 @@ function subprogramResult (
 }
 
 function reachability (shared: Shared, results: readonly Result[]): Pick<Judgement, 'isReachable' | 'isBehindPoison'> {
-  const { object: { elf }, functions: { hasPoison } } = shared
+  const { object: { elf }, functions: { hasPoison, codeOf } } = shared
   const functionAt = functionFinder(elf.functions)
   const ownersOf = once(() => ownersIn(results))
   /** The programs that the function is loaded with. */
@@ -243,17 +260,36 @@ function reachability (shared: Shared, results: readonly Result[]): Pick<Judgeme
     const fn = functionAt(section, insnOff)
     return fn === undefined || !hasPoison(fn) ? null : isReached(fn, indexIn(fn, insnOff))
   }
+  const nextPoison = createNextPoison()
+  const nextOf = new Map<ElfFunction, ReadonlySet<number>>()
+  /** Whether poison that is reached for certain leads there in any case: then nothing need be explored. */
+  const isNext = (fn: ElfFunction, index: number): boolean => {
+    let next = nextOf.get(fn)
+    if (next === undefined) nextOf.set(fn, next = nextPoison(codeOf(fn).body, certainIn(fn, owners(fn))))
+    return next.has(index)
+  }
   const isOutOfReach = (fn: ElfFunction, index: number): boolean =>
-    isReachable(fn.section.name, fn.start + index * BPF_INSN.SIZE) === false
+    isReachable(fn.section.name, fn.start + index * BPF_INSN.SIZE) === false && !isNext(fn, index)
   const isReachedBehind = behindPoison(shared, results.flatMap(({ stopped }) => stopped ?? []), isOutOfReach)
   return {
     isReachable,
     isBehindPoison (section, insnOff) {
       const fn = functionAt(section, insnOff)
-      if (fn === undefined || !hasPoison(fn) || isReached(fn, indexIn(fn, insnOff)) !== false) return false
-      return isReachedBehind(owners(fn).flatMap(({ stopped }) => stopped ?? []), fn, indexIn(fn, insnOff))
+      if (fn === undefined || !hasPoison(fn)) return false
+      const index = indexIn(fn, insnOff)
+      if (isReached(fn, index) !== false) return false
+      return isNext(fn, index) || isReachedBehind(owners(fn).flatMap(({ stopped }) => stopped ?? []), fn, index)
     }
   }
+}
+
+/** Poison of a function that its programs get to for certain. */
+function certainIn (fn: ElfFunction, owners: readonly Result[]): ReadonlySet<number> {
+  const found = new Set<number>()
+  for (const { reached } of owners) {
+    for (const [index, { doubt }] of reached.get(fn) ?? []) if (doubt === null) found.add(index)
+  }
+  return found
 }
 
 function ownersIn (results: readonly Result[]): ReadonlyMap<ElfFunction, readonly Result[]> {

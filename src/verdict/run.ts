@@ -8,7 +8,7 @@ import { union } from './scalar.js'
 import { copyState, ownStack, topFrame, type Context, type State } from './state.js'
 import type { SymbolValues } from './symbols.js'
 import { clobber } from './stack.js'
-import type { Value } from './value.js'
+import { framePointerOf, type Value } from './value.js'
 
 /** How the verifier gets to a poisoned instruction. */
 export interface Reached {
@@ -48,8 +48,12 @@ export interface Search {
 /** Steps that are left to an object. */
 export interface Work {
   left: number
-  /** Those for states in doubt, of programs of which it is not known yet whether they fail for certain. */
+  /** Those for states in doubt, before they wait until it is known whether their program fails for certain. */
   inDoubt: number
+  /** Those of them for programs that fail for certain: there they only tell what else the program may get to. */
+  inDoubtOfFailing: number
+  /** Those to find more that programs get to that fail for certain: see stepsFurther. */
+  further: number
   /** Those for executions: see execution.ts. */
   forExecutions: number
 }
@@ -62,11 +66,15 @@ export interface Stopped {
   readonly before: State[]
 }
 
+/** In the largest programs that were met, most finds are some hundred steps apart. */
+const MOST_FURTHER = 5_000
+const LEAST_FURTHER = 1_000
+
 /**
- * Steps in which a program that gets to poison for certain is not seen to get to any more, after which it is left. In the largest
- * programs that were met, most finds are some hundred steps apart.
+ * Steps in which a program that gets to poison for certain is not seen to get to any more, after which it is left: what the object has
+ * for that, less what programs before it took in vain, within limits.
  */
-export const STEPS_FURTHER = 5_000
+export function stepsFurther ({ further }: Work): number { return Math.min(MOST_FURTHER, Math.max(LEAST_FURTHER, further)) }
 
 /** One program's exploration. */
 export interface Run {
@@ -127,7 +135,7 @@ export interface Run {
 export function newId (run: Run): number { return run.nextId++ }
 
 export function operand (state: State, register: number): Value | undefined {
-  return register === 10 ? { kind: 'stack', frame: state.frames.length - 1, offset: 0 } : topFrame(state).registers[register]
+  return register === 10 ? framePointerOf(state.frames.length - 1) : topFrame(state).registers[register]
 }
 
 /** Notes that the verifier gets to poison, and with which certainty. */
@@ -144,7 +152,7 @@ export function note (run: Run, fn: ElfFunction, index: number, doubt: string | 
   if (doubt !== null) return
   run.certain.left--
   run.fails = true
-  run.further = STEPS_FURTHER
+  run.further = stepsFurther(run.work)
 }
 
 /** Notes that the verifier gets to the poison that a state is at, and what was assumed on the way. */

@@ -30,6 +30,13 @@ const bytesOf = (zeroes: number, vague: number): Slot => slotOf(undefined, 0, ze
 const MISC = bytesOf(0, 0)
 export const VAGUE_SLOT = bytesOf(0, ALL)
 
+/** As an array has it that was written to out of order. */
+const NOTHING_STORED: Stack = new Array<Slot | undefined>(1).fill(MISC)
+NOTHING_STORED.length = 0
+
+/** A stack to which nothing was stored. All begin here, so that they have one hidden class, written to or not. */
+export function newStack (): Stack { return NOTHING_STORED.slice() }
+
 /** Bytes of stack of a frame. */
 const STACK_SIZE = 512
 

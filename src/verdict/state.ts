@@ -1,7 +1,7 @@
 import { ANY_NUMBER } from './bounds.js'
 import type { Code } from './code.js'
 import { scalar, type Scalar } from './scalar.js'
-import { clearId, joinSlots, mapSlot, sameSlot, slotCovers, slotOf, VAGUE_SLOT, type Slot, type Stack } from './stack.js'
+import { clearId, joinSlots, mapSlot, newStack, sameSlot, slotCovers, slotOf, VAGUE_SLOT, type Slot, type Stack } from './stack.js'
 import { covers, FEW_IDS, idOf, join, sameValue, UNCLEAR, withId, type IdPairs, type Value } from './value.js'
 
 /** Where calls came from: one for each chain of call sites, so that states are compared with those of the same chain. */
@@ -20,7 +20,11 @@ export interface Seen {
   joined: State | undefined
   /** Numbers that changed between two visits, at places where the verifier forgets them. */
   last: State | undefined
+  /** The slot of the function's stack that told two states apart last: the counter of a loop tells all of its turns apart. */
+  telling: number
 }
+
+export function newSeen (): Seen { return { states: [], joined: undefined, last: undefined, telling: 0 } }
 
 export interface Frame {
   readonly context: Context
@@ -143,10 +147,16 @@ function loneIds (ids: readonly number[]): (id: number) => boolean {
   return id => id !== 0 && uses.get(id) === 1
 }
 
-/** Whether everything that can come of `b` comes of `a` too, with no less certainty. Both are at one instruction of one context. */
-export function stateCovers (a: State, b: State): boolean {
+/**
+ * Whether everything that can come of `b` comes of `a` too, with no less certainty. Both are at one instruction of one context.
+ *
+ * @param seen what was seen there
+ */
+export function stateCovers (seen: Seen, a: State, b: State): boolean {
   if (b.doubt === null && (a.doubt !== null || (a.compared && !b.compared))) return false
   const needsExact = b.doubt === null
+  const { telling } = seen
+  if (!slotCovers(topFrame(a).stack[telling], topFrame(b).stack[telling], { list: [], table: undefined }, needsExact)) return false
   const ids: IdPairs = { list: [], table: undefined }
   for (let depth = a.frames.length - 1; depth >= 0; depth--) {
     const frame = a.frames[depth]
@@ -154,7 +164,11 @@ export function stateCovers (a: State, b: State): boolean {
     if (frame === undefined || other === undefined || turnOf(frame) > turnOf(other)) return false
     for (let r = 0; r < 10; r++) if (!covers(frame.registers[r], other.registers[r], ids, needsExact)) return false
     // What is not known of a slot covers anything.
-    for (let i = 0; i < frame.stack.length; i++) if (!slotCovers(frame.stack[i], other.stack[i], ids, needsExact)) return false
+    for (let i = 0; i < frame.stack.length; i++) {
+      if (slotCovers(frame.stack[i], other.stack[i], ids, needsExact)) continue
+      if (depth === a.frames.length - 1) seen.telling = i
+      return false
+    }
   }
   return true
 }
@@ -175,7 +189,7 @@ export function joinStates (a: State, b: State): State {
       if (!sameValue(joined, value)) changed = true
       return joined
     })
-    const stack: Stack = []
+    const stack = newStack()
     for (let i = 0; i < Math.max(frame.stack.length, other.stack.length); i++) {
       const joined = joinSlots(frame.stack[i], other.stack[i])
       if (!sameSlot(joined, frame.stack[i])) changed = true

@@ -16,7 +16,7 @@ import {
 import { load, overwrite, store } from './stack.js'
 import { ownStack, topFrame, type State } from './state.js'
 import { signed, U32 } from './tnum.js'
-import { asScalar, pointerOf, pointerWithId, UNCLEAR, withId, type Value } from './value.js'
+import { asScalar, dataPointer, functionPointer, pointerOf, pointerWithId, stackPointer, UNCLEAR, withId, type Value } from './value.js'
 
 /** What an atomic operation does besides storing. */
 const ATOMIC = { FETCH: 1, CMPXCHG: 0xf1, LOAD_ACQ: 0x100, STORE_REL: 0x110 } as const
@@ -80,7 +80,7 @@ function immediate (run: Run, state: State, insn: Insn, second: Insn): Value {
   const symbol = code.body.symbolAt(state.pc)
   if (symbol !== undefined) {
     const target = run.functions.callee(code, state.pc)
-    return target === undefined ? run.symbols.load(symbol, insn.imm) : { kind: 'function', code: run.functions.codeOf(target) }
+    return target === undefined ? run.symbols.load(symbol, insn.imm) : functionPointer(run.functions.codeOf(target))
   }
   if (insn.src !== 0) return UNCLEAR
   if (second.imm === 0 && insn.imm >= 0) return immediateOf(insn.imm)
@@ -225,7 +225,7 @@ function pointerArithmetic (operation: number, left: Value | undefined, right: V
     const offset = by === undefined || pointer.offset === undefined
       ? undefined
       : operation === ALU.ADD ? pointer.offset + by : pointer.offset - by
-    return pointer.kind === 'stack' ? { kind: 'stack', frame: pointer.frame, offset } : { kind: 'data', data: pointer.data, offset }
+    return pointer.kind === 'stack' ? stackPointer(pointer.frame, offset) : dataPointer(pointer.data, offset)
   }
   if (pointer.kind !== 'pointer') return undefined
   return pointerOf(pointer.null === 'no' ? 'no' : 'unclear', pointer.isOfMemory, pointer.deep)

@@ -13,7 +13,7 @@ import { once } from './code.js'
 import type { JudgeOptions } from './judgement.js'
 import { constant, isConstant, ofSize, scalar, VAGUE, type Scalar } from './scalar.js'
 import { isReadOnlyData, placesOf, settableVariables } from './settable.js'
-import { MAP, NOT_NULL, pointerOf, UNCLEAR, type DataRegion, type Value } from './value.js'
+import { dataPointer, MAP, NOT_NULL, pointerOf, UNCLEAR, type DataRegion, type Value } from './value.js'
 import { patchOf, versionText } from './version-text.js'
 
 /** What symbols of the object stand for once it is loaded. */
@@ -57,14 +57,14 @@ export function symbolValues (object: BpfObject, options: JudgeOptions): SymbolV
     load: (symbol, addend) => {
       if (symbol.sectionIndex !== 0) {
         const region = regionOf(symbol.sectionIndex)
-        if (region !== undefined) return { kind: 'data', data: region, offset: symbol.value + addend }
+        if (region !== undefined) return dataPointer(region, symbol.value + addend)
         return /^\.?maps/.test(object.elf.sections[symbol.sectionIndex]?.name ?? '') ? MAP : NOT_NULL
       }
       externs ??= readExterns(object.btf)
       const extern = externs.get(symbol.name)
       if (extern?.section === '.kconfig') {
         if (kconfigValue(symbol.name, options) === VAGUE) notKnown.add(symbol.name)
-        return { kind: 'data', data: kconfigOf(symbol.name), offset: 0 }
+        return dataPointer(kconfigOf(symbol.name), 0)
       }
       if (symbol.binding !== STB_WEAK) return UNCLEAR
       const answer = options.hasKernelSymbol?.(symbol.name)

@@ -50,9 +50,53 @@ export interface FunctionPointer {
 
 export type Value = Scalar | StackPointer | DataPointer | OtherPointer | FunctionPointer
 
-/** All pointers are made here, so that they have one hidden class: what reads values is much slower where there are many. */
+/**
+ * What pointers of some kind have. All are made here and have all of it, in this order, so that they have one hidden class: what reads
+ * values is much slower where there are many, and is compiled anew when it meets another one.
+ */
+interface Shape {
+  readonly null: OtherPointer['null'] | undefined
+  readonly isOfMemory: boolean | undefined
+  readonly deep: boolean | undefined
+  readonly id: number
+  readonly frame: number
+  readonly offset: number | undefined
+  readonly data: DataRegion | undefined
+  readonly code: Code | undefined
+}
+
 export function pointerOf (nullness: OtherPointer['null'], isOfMemory: boolean, deep: boolean, id = 0): OtherPointer {
-  return { kind: 'pointer', null: nullness, isOfMemory, deep, id }
+  const made: OtherPointer & Shape = {
+    kind: 'pointer', null: nullness, isOfMemory, deep, id, frame: 0, offset: undefined, data: undefined, code: undefined
+  }
+  return made
+}
+
+export function stackPointer (frame: number, offset: number | undefined): StackPointer {
+  const made: StackPointer & Shape = {
+    kind: 'stack', null: undefined, isOfMemory: undefined, deep: undefined, id: 0, frame, offset, data: undefined, code: undefined
+  }
+  return made
+}
+
+/** Of the frames that a call chain may have. */
+const FRAME_POINTERS = Array.from({ length: 8 }, (_, frame) => stackPointer(frame, 0))
+
+/** The frame pointer, which is asked for by each use of the stack. */
+export function framePointerOf (frame: number): StackPointer { return FRAME_POINTERS[frame] ?? stackPointer(frame, 0) }
+
+export function dataPointer (data: DataRegion, offset: number | undefined): DataPointer {
+  const made: DataPointer & Shape = {
+    kind: 'data', null: undefined, isOfMemory: undefined, deep: undefined, id: 0, frame: 0, offset, data, code: undefined
+  }
+  return made
+}
+
+export function functionPointer (code: Code): FunctionPointer {
+  const made: FunctionPointer & Shape = {
+    kind: 'function', null: undefined, isOfMemory: undefined, deep: undefined, id: 0, frame: 0, offset: undefined, data: undefined, code
+  }
+  return made
 }
 
 export const UNCLEAR = pointerOf('unclear', true, true)
@@ -126,8 +170,8 @@ export function join (a: Value | undefined, b: Value | undefined): Value | undef
   if (a === undefined || b === undefined) return undefined
   if (sameValue(a, b)) return idOf(a) === idOf(b) ? a : withId(a, 0)
   if (a.kind === 'scalar' && b.kind === 'scalar') return scalar(ANY_NUMBER, { exact: false, from: union(a.from, b.from) })
-  if (a.kind === 'stack' && b.kind === 'stack' && a.frame === b.frame) return { kind: 'stack', frame: a.frame, offset: undefined }
-  if (a.kind === 'data' && b.kind === 'data' && a.data === b.data) return { kind: 'data', data: a.data, offset: undefined }
+  if (a.kind === 'stack' && b.kind === 'stack' && a.frame === b.frame) return stackPointer(a.frame, undefined)
+  if (a.kind === 'data' && b.kind === 'data' && a.data === b.data) return dataPointer(a.data, undefined)
   if (a.kind === 'function' || b.kind === 'function' || a.kind === 'stack' || b.kind === 'stack') return undefined
   return UNCLEAR
 }

@@ -90,7 +90,7 @@ export interface ReportRelocation {
 
 export interface ReportSuggestion {
   readonly text: string
-  /** C, to be pasted into the program. */
+  /** C, to be pasted into the program; empty where the advice is about how the program is compiled, and holds for all of it. */
   readonly code: string
 }
 

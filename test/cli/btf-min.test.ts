@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../src/store/sha256.js'
-import { cleanUpAfterAll, REFERENCE, startService } from '../agent/support.js'
+import { cleanUpAfterAll, DEAD_ADDRESS, REFERENCE, startService } from '../agent/support.js'
 import { corelo, coreloText, EXEC, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
 
 removeFoldersAfterEach()
@@ -40,6 +40,19 @@ describe('corelo btf min', () => {
     expect(stderr).toContain(`bytes of BTF of ${REFERENCE}, for 1 object`)
     expect(code).toBe(0)
     expect(readFileSync(there)).toEqual(readFileSync(here))
+  })
+
+  it('names every object and every BTF file that cannot be read', async () => {
+    const out = join(temporaryFolder(), 'min.btf')
+    for (const there of [[], ['--server', DEAD_ADDRESS]]) {
+      const objects = await corelo(['btf', 'min', '/no/a.o', EXEC, '/no/b.o', '--btf', SAMPLE, '-o', out, ...there])
+      expect(objects).toMatchObject({ code: 3, stderr: expect.stringMatching(/^corelo: 2 objects cannot be read:\n.*a\.o.*\n.*b\.o.*\n$/) })
+      const files = await corelo(['btf', 'min', EXEC, '--btf', '/no/vmlinux', '--btf', '/no/xfs', '--btf', EXEC, '-o', out, ...there])
+      expect(files.code).toBe(3)
+      expect(files.stderr).toMatch(/^corelo: 3 BTF files cannot be read:\n.*\/no\/vmlinux.*\n.*\/no\/xfs.*\n.*exec\.bpf\.o: .*\n$/)
+    }
+    const broken = await corelo(['btf', 'min', SAMPLE, EXEC, '/no/a.o', '--btf', SAMPLE, '-o', out])
+    expect(broken.stderr).toMatch(/^corelo: 2 objects cannot be read:\n.*sample\.btf: .*ELF.*\n.*a\.o.*\n$/)
   })
 
   it('says what is wrong with its arguments', async () => {

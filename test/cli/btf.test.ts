@@ -95,6 +95,14 @@ describe('corelo btf import', () => {
     expect(stderr).toMatch(/1\/x86_64\/.*give --arch … --distro/)
   })
 
+  it('names every path that is not there, and takes nothing of the others', async () => {
+    const { btf, list } = cache(temporaryFolder())
+    const { code, stderr } = await btf('import', join(PACKED, 'vmlinux.btf'), '/no/a', '/no/b', ...NAMES)
+    expect(code).toBe(3)
+    expect(stderr).toMatch(/^corelo: Nothing was imported: 2 paths cannot be read:\n\/no\/a .*no such file.*\n\/no\/b .*\n$/)
+    expect(await list()).toEqual([])
+  })
+
   it('guesses nothing: what has no name is not imported until somebody names it', async () => {
     const { btf, list } = cache(temporaryFolder())
     const unnamed = await btf('import', join(PACKED, 'vmlinux.btf'))

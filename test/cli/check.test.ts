@@ -8,6 +8,7 @@ import { GENERATED_KEY_FILE } from '../../src/keys/key-file.js'
 import { contentPath } from '../../src/store/content-path.js'
 import { sha256 } from '../../src/store/sha256.js'
 import { cleanUpAfterAll, DEAD_ADDRESS, putKernel, startService, type Service } from '../agent/support.js'
+import { startLoopbackServer } from '../support/loopback-server.js'
 import { at, btf, integers } from '../support/btf-builder.js'
 import { buildObject } from '../support/object-builder.js'
 import { corelo, coreloText, EXEC, MAIN, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
@@ -69,6 +70,14 @@ describe('corelo check', () => {
     const { code, stderr } = await corelo(['check', cut, EXEC, text, '--kernels', `${ACME}/*`], { env })
     expect(code).toBe(3)
     expect(stderr).toMatch(/^corelo: 2 objects cannot be read:\ncut\.bpf\.o: .+\ntext\.bpf\.o: .*not ELF.*\n$/)
+  })
+
+  it('names every file that is not there, before anything is asked of a service', async () => {
+    for (const there of [[], ['--server', DEAD_ADDRESS]]) {
+      const { code, stderr } = await coreloText(['check', '/no/a.bpf.o', EXEC, '/no/b.bpf.o', '--kernels', '*', ...there])
+      expect(code).toBe(3)
+      expect(stderr).toMatch(/^corelo: 2 objects cannot be read:\n.* \/no\/a\.bpf\.o .*no such file.*\n.* \/no\/b\.bpf\.o .*\n$/)
+    }
   })
 
   it('says of a kernel once that it is not known, however many objects there are', async () => {
@@ -213,6 +222,33 @@ describe('corelo check', () => {
         (JSON.parse(text) as { rows: Array<{ object: string }> }).rows.sort((a, b) => a.object < b.object ? -1 : 1)
       expect(there.code).toBe(1)
       expect(rowsOf(there.stdout)).toEqual(rowsOf(here.stdout.toString()))
+    })
+
+    it('warns of what the service warns of, in each form of the answer', async () => {
+      const folder = temporaryFolder()
+      const [relocated, html] = [join(folder, 'relocated.bpf.o'), join(folder, 'check.html')]
+      await corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', relocated])
+      const args = ['check', relocated, EXEC, '--kernels', `${ACME}/*`, '--json', '--html', html, '--server', service.url]
+      const { stdout, stderr } = await coreloText(args)
+      expect(JSON.parse(stdout)).toMatchObject({ warnings: [{ object_name: 'relocated.bpf.o', code: 'already_relocated' }] })
+      expect(stderr.match(/^warning: .*$/mg)).toEqual([expect.stringMatching(/relocated\.bpf\.o: The object was relocated before: /)])
+      expect(readFileSync(html, 'utf8')).toContain('Warning: The object was relocated before')
+    })
+
+    it('believes the service, also where it warns of nothing or of something new', async () => {
+      const row = { kernel: 'a/1/x86_64/1', state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 }
+      const sha = sha256(readFileSync(EXEC))
+      const summary = { verdict: 'passes', rows: 1, states: { loads: 1 } }
+      const warning = { object: sha, object_name: 'x', code: 'strange', message: 'It is strange.' }
+      const ends = [[{ summary }, null], [{ summary, warnings: [warning] }, ['warning: exec.bpf.o: It is strange.']]] as const
+      for (const [end, warned] of ends) {
+        const { url } = await startLoopbackServer((_, response) => {
+          response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+          response.end([{ object: sha, object_name: 'x', ...row }, end].map(line => `${JSON.stringify(line)}\n`).join(''))
+        })
+        const { code, stderr } = await coreloText(['check', EXEC, '--kernels', '*', '--server', url])
+        expect([code, stderr.match(/^warning: .*$/mg)]).toEqual([0, warned])
+      }
     })
 
     it('sends lists of kernels that are longer than a part of a form', async () => {

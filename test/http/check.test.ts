@@ -401,6 +401,17 @@ describe('the bounds of a check', () => {
     ])
   })
 
+  it('name every object that the service does not hold', async () => {
+    const { check } = await twoKernels()
+    const absent = ['a', 'b'].map(text => hashOf(Buffer.from(text)))
+    const problem = await problemOf(await check({ object: [absent[0] ?? '', EXEC, ...absent] }))
+    expect(problem).toMatchObject({
+      status: 404, code: 'object_unknown', object_sha256: absent[0], objects: absent.map(hash => ({ object_sha256: hash }))
+    })
+    expect(problem['detail']).toBe(`The service does not hold 2 of the objects; send them, or PUT them first:\n${absent.join('\n')}`)
+    expect(await problemOf(await check({ object: [absent[0] ?? '', Buffer.from('no ELF')] }))).toMatchObject({ code: 'object_invalid' })
+  })
+
   it('refuse what is no check', async () => {
     const { request, check } = await twoKernels()
     expect(await problemOf(await check({ object: Buffer.from('no ELF') }))).toMatchObject({

@@ -98,6 +98,14 @@ describe('POST /min-btf', () => {
     expect(await problemOf(raw)).toMatchObject({ status: 415, code: 'unsupported_media_type' })
   })
 
+  it('names every object that the service does not hold', async () => {
+    const { minimise } = await lab()
+    const absent = ['a', 'b'].map(text => hashOf(Buffer.from(text)))
+    expect(await problemOf(await minimise({ object: [...absent, EXEC], kernel_release: UBUNTU }))).toMatchObject({
+      status: 404, code: 'object_unknown', objects: absent.map(hash => ({ object_sha256: hash }))
+    })
+  })
+
   it('is refused where libbpf would refuse an object for that kernel, with its hash', async () => {
     const { minimise } = await lab()
     const twice = btf()

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import { placeAt, type Cell, type CellTables } from '../cells.js'
-import { adviceOf, failureSentence, lineOf, MEANINGS } from '../failure-text.js'
+import { failureSentence, lineOf, MEANINGS } from '../failure-text.js'
+import { folded, type Fold } from '../folded.js'
 import { STATES, type CheckOutcome, type CheckState, type CheckSummary } from '../wire.js'
 import { escapeMarkup as text } from './escape.js'
 import { createGroups, inOrder, type Group } from './groups.js'
 import { STYLE } from './html-style.js'
 import type { Writer } from './writer.js'
-import { count } from '../../wire/words.js'
+import type { ReportSuggestion } from '../../wire/report.js'
+import { count, firstOf } from '../../wire/words.js'
 
 /** What a browser may do with the page: show it, in its own style, and nothing else. */
 export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; ` +
@@ -74,18 +76,29 @@ function groupOf ({ outcome, kernels, baseline }: Group): string {
 function explained (outcome: CheckOutcome): string {
   const { failures, failures_total: total, reason, state } = outcome
   if (failures.length === 0) return `<p>${text(reason ?? MEANINGS[state])}</p>\n`
-  const suggestions = adviceOf(failures)
-  const items = failures.map((failure, i) => {
-    const { source } = failure
-    const suggestion = suggestions[i]
-    const place = lineOf(failure)
-    const code = source === null || source.text.trim() === '' ? '' : `<pre><code>${text(source.text)}</code></pre>`
-    const snippet = suggestion === undefined || suggestion.code === '' ? '' : `<pre><code>${text(suggestion.code)}</code></pre>`
-    const advice = suggestion === undefined ? '' : `<details><summary>${text(suggestion.text)}</summary>${snippet}</details>`
-    return `<li>${place === undefined ? '' : `<b>${text(place)}</b> `}${text(failureSentence(failure))}${code}${advice}</li>`
-  })
+  const { shared, advised } = folded(failures)
+  const first = shared.map(({ advice, items }) =>
+    `<p>${text(advice.text)}</p>\n<details><summary>${text(firstOf(accessesOf(items), ACCESSES_NAMED))}</summary>\n` +
+    `${listOf(items.map(fold => itemOf(fold)))}</details>\n`)
   const more = total > failures.length ? `<p>and ${count(total - failures.length, 'more place')}</p>\n` : ''
-  return `<ol>\n${items.join('\n')}\n</ol>\n${more}`
+  return `${first.join('')}${listOf(advised.map(({ fold, advice }) => itemOf(fold, advice)))}${more}`
+}
+
+function listOf (items: readonly string[]): string { return items.length === 0 ? '' : `<ol>\n${items.join('\n')}\n</ol>\n` }
+
+/** In the summary of what is folded. */
+const ACCESSES_NAMED = 10
+
+function accessesOf (folds: readonly Fold[]): string[] { return [...new Set(folds.map(([{ access }]) => access))] }
+
+function itemOf (fold: Fold, advice?: ReportSuggestion): string {
+  const [failure] = fold
+  const { source } = failure
+  const place = lineOf(failure)
+  const code = source === null || source.text.trim() === '' ? '' : `<pre><code>${text(source.text)}</code></pre>`
+  const snippet = advice === undefined || advice.code === '' ? '' : `<pre><code>${text(advice.code)}</code></pre>`
+  const shown = advice === undefined ? '' : `<details><summary>${text(advice.text)}</summary>${snippet}</details>`
+  return `<li>${place === undefined ? '' : `<b>${text(place)}</b> `}${text(failureSentence(fold))}${code}${shown}</li>`
 }
 
 /** Outcomes by kernel, in the order in which these came, and by object; all by their places in the tables. */

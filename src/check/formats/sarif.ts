@@ -2,6 +2,7 @@ import { REASONS } from '../../report/meanings.js'
 import { ENGINE } from '../../relocation/engine.js'
 import type { OutcomeFailure } from '../../report/outcome.js'
 import { failureSentence, MEANINGS } from '../failure-text.js'
+import { foldsOf, type Fold } from '../folded.js'
 import type { CheckState } from '../wire.js'
 import { grouped, type Group } from './groups.js'
 import type { Writer } from './writer.js'
@@ -48,41 +49,51 @@ export const writeSarif: Writer = async function * ({ cells, counter, problem, o
 
 const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json'
 
-/** One place of a program that fails, and where. */
+/** One place of the source that fails, and where. */
 interface Place {
   readonly object: Group['object']
-  readonly failure: OutcomeFailure
+  readonly fold: [OutcomeFailure, ...OutcomeFailure[]]
+  /** By their full names: one may fail on many kernels. */
+  readonly instructions: Set<string>
   readonly state: CheckState
   readonly isKnown: boolean
   readonly isCompared: boolean
-  readonly kernels: string[]
+  readonly kernels: Set<string>
 }
 
-/** Places are the same where all is that a person would be told of them. */
+/**
+ * Places are the same where all is that a person would be told of them. A line of which the compiler made several instructions is one,
+ * since viewers show what is at one line side by side; its instructions are logical locations of it (SARIF 3.28.4).
+ */
 function placesIn (groups: readonly Group[]): Place[] {
   const places = new Map<string, Place>()
   for (const { object, outcome, baseline, kernels } of groups) {
-    for (const failure of outcome.failures) {
-      const { program, section, instruction, access, reason, detail } = failure
-      const key = JSON.stringify([object.sha256, outcome.state, baseline === 'same', program, section, instruction, access, reason, detail])
+    for (const fold of foldsOf(outcome.failures)) {
+      const [{ program, section, instruction, source, access, reason, detail }] = fold
+      const where = source === null ? [program, section, instruction] : [source.file, source.line]
+      const key = JSON.stringify([object.sha256, outcome.state, baseline === 'same', where, access, reason, detail])
       const known = places.get(key)
-      if (known !== undefined) known.kernels.push(...kernels)
-      else {
-        places.set(key, {
-          object,
-          failure,
-          state: outcome.state,
-          isKnown: baseline === 'same',
-          isCompared: baseline !== undefined,
-          kernels: [...kernels]
-        })
+      if (known !== undefined) {
+        known.fold.push(...fold.filter(failure => !known.instructions.has(fullNameOf(failure))))
+        for (const failure of fold) known.instructions.add(fullNameOf(failure))
+        for (const kernel of kernels) known.kernels.add(kernel)
+        continue
       }
+      places.set(key, {
+        object,
+        fold: [...fold],
+        instructions: new Set(fold.map(fullNameOf)),
+        state: outcome.state,
+        isKnown: baseline === 'same',
+        isCompared: baseline !== undefined,
+        kernels: new Set(kernels)
+      })
     }
   }
   return [...places.values()]
 }
 
-function ruleOf ({ failure: { reason } }: Place): string { return reason ?? 'no_value' }
+function ruleOf ({ fold: [{ reason }] }: Place): string { return reason ?? 'no_value' }
 
 function meaningOf (rule: string): string {
   const entry = Object.entries(REASONS).find(([name]) => name === rule)
@@ -93,11 +104,12 @@ function meaningOf (rule: string): string {
 const KERNELS_NAMED = 50
 
 function resultOf (place: Place, rules: readonly string[]): object {
-  const { object, failure, kernels, state, isKnown, isCompared } = place
-  const { source, program, section, instruction, suggestions: [suggestion] } = failure
+  const { object, fold, state, isKnown, isCompared } = place
+  const kernels = [...place.kernels]
+  const [{ source, suggestions: [suggestion] }] = fold
   const advice = suggestion === undefined ? '' : `\n\n${suggestion.text}${suggestion.code === '' ? '' : `\n${suggestion.code}`}`
   const on = `on ${kernels.length} ${kernels.length === 1 ? 'kernel' : 'kernels'}: ${firstOf(kernels, KERNELS_NAMED)}`
-  const text = `${failureSentence(failure)}. ${MEANINGS[state]}, ${on}`
+  const text = `${failureSentence(fold)}. ${MEANINGS[state]}, ${on}`
   return {
     ruleId: ruleOf(place),
     ruleIndex: rules.indexOf(ruleOf(place)),
@@ -110,11 +122,7 @@ function resultOf (place: Place, rules: readonly string[]): object {
             artifactLocation: { uri: uriOf(source.file), ...(isRelative(source.file) ? { uriBaseId: 'SRCROOT' } : {}) },
             region: { startLine: Math.max(1, source.line), snippet: { text: textOf(source.text) } }
           },
-      logicalLocations: [{
-        name: textOf(program || section),
-        fullyQualifiedName: textOf(`${section}/${program}+${instruction}`),
-        kind: 'function'
-      }]
+      logicalLocations: logicalLocationsOf(fold)
     }],
     partialFingerprints: { 'coreloPlace/v1': fingerprintOf(place) },
     ...(isCompared ? { baselineState: isKnown ? 'unchanged' : 'new' } : {}),
@@ -122,8 +130,20 @@ function resultOf (place: Place, rules: readonly string[]): object {
   }
 }
 
+/** Each instruction once: relocations of one instruction, such as those of an offset and a size, are told alike. */
+function logicalLocationsOf (fold: Fold): object[] {
+  const byName = new Map(fold.map(failure => [fullNameOf(failure), failure]))
+  return [...byName].map(([name, { program, section }]) => ({
+    name: textOf(program || section),
+    fullyQualifiedName: textOf(name),
+    kind: 'function'
+  }))
+}
+
+function fullNameOf ({ program, section, instruction }: OutcomeFailure): string { return `${section}/${program}+${instruction}` }
+
 /** The same for the next build of the program, whose instructions have moved. */
-function fingerprintOf ({ object, failure: { program, access, reason, source } }: Place): string {
+function fingerprintOf ({ object, fold: [{ program, access, reason, source }] }: Place): string {
   return textOf([object.name, program, access, reason ?? '', source?.file ?? ''].join('|'))
 }
 

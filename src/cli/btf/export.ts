@@ -8,7 +8,7 @@ import { formatReference, isSegment } from '../../identity/reference.js'
 import { exportBundle, type ExportReport } from '../../import/export-bundle.js'
 import { parseArguments, usageError, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
-import { notWritten, readInput } from '../files.js'
+import { notWritten, ofEach, readInput } from '../files.js'
 import { createProgress } from '../progress.js'
 import { table } from '../table.js'
 import { placesOf } from '../target.js'
@@ -55,7 +55,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   if (modules !== 'all' && modules !== 'none') throw usageError(spec, `--modules is all or none, not ${modules}.`)
   const directory = placesOf(options).cacheDir
   const records = select(await readRecords(directory), options.operands, directory)
-  const objects = options.getAll('object').map(file => ({ name: nameOf(file), bytes: readInput(file, 'object') }))
+  const objects = ofEach(options.getAll('object'), 'object', file => ({ name: nameOf(file), bytes: readInput(file, 'object') }))
   if (new Set(objects.map(({ name }) => name)).size < objects.length) {
     throw usageError(spec, 'Two of the objects have the same name, which is what tells them apart in the bundle.')
   }

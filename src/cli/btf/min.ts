@@ -3,7 +3,7 @@ import { minimiseBtf } from '../../min-btf/min-btf.js'
 import { sha256 } from '../../store/sha256.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
-import { about, readInput } from '../files.js'
+import { about, ofEach, readInput } from '../files.js'
 import { parseTarget } from '../parse-target.js'
 import { writeResult } from '../relocation-output.js'
 import { CACHE_OPTION, requireOneCache, requireOneTarget, requireServerFor, SERVER_OPTIONS, TARGET_OPTIONS } from '../target-options.js'
@@ -57,7 +57,7 @@ interface Minimised {
 }
 
 async function minimiseHere (options: Arguments): Promise<Minimised> {
-  const objects = options.operands.map(path => about(path, () => parseObject(readInput(path, 'object'))))
+  const objects = ofEach(options.operands, 'object', path => about(path, () => parseObject(readInput(path, 'object'))))
   const target = await findTarget(
     { btf: options.getAll('btf'), kernel: options.get('kernel'), modules: options.getList('modules') },
     placesOf(options))
@@ -70,7 +70,7 @@ async function minimiseRemotely (options: Arguments): Promise<Minimised> {
     await Promise.all([import('../remote-client.js'), import('../remote-target.js')])
   const client = createRemoteClient(options)
   const target = await findRemoteTarget(options)
-  const wanted = { objects: options.operands.map(path => readInput(path, 'object')), modules: options.getList('modules') }
+  const wanted = { objects: ofEach(options.operands, 'object', path => readInput(path, 'object')), modules: options.getList('modules') }
   const bytes = await askWithOwnBtf(target, async kernel => await client.minimiseBtf({ ...wanted, ...kernel }))
   return { bytes, kernel: target.name }
 }

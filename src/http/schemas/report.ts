@@ -43,7 +43,10 @@ export const Relocation = Type.Object({
   new: orNull(u64),
   reason: orNull(Type.String({ examples: ['field_missing'] })),
   detail: orNull(Type.String()),
-  suggestions: Type.Array(Type.Object({ text: Type.String(), code: Type.String({ description: 'C to paste into the program.' }) })),
+  suggestions: Type.Array(Type.Object({
+    text: Type.String(),
+    code: Type.String({ description: 'C to paste into the program; empty where the text is about how the program is compiled.' })
+  })),
   places: Type.Array(Place, {
     description: 'In the order of the file: the first 20 where it is resolved or absent, else 1,000; with `places=all` every one.'
   }),

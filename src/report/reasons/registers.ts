@@ -106,21 +106,25 @@ export function otherRegisters (local: Spec, member: string | undefined, context
   const given = member === undefined ? `programs read registers by it on ${archs}` : `${member} is a register of ${archs}`
   return {
     detail: `Its registers are those of ${there.name}, and ${given}: the object was compiled for another architecture.`,
-    suggestions: [compileFor(there, local, member, context)]
+    suggestions: compileFor(there, local, member, context)
   }
 }
 
-function compileFor ({ name, macro }: Architecture, local: Spec, member: string | undefined, { names }: ReasonContext): ReportSuggestion {
+/** The first is the same for each register, so that it can be told once for the object. */
+function compileFor ({ name, macro }: Architecture, local: Spec, member: string | undefined, { names }: ReasonContext): ReportSuggestion[] {
   const register = MACROS.get(member ?? '')
-  const compile = `Compile the program for ${name}: with -D__TARGET_ARCH_${macro} and the vmlinux.h of such a kernel.`
-  if (register === undefined) {
-    return { text: `${compile} Read registers by the macros of bpf/bpf_tracing.h only, such as PT_REGS_PARM1().`, code: '' }
+  const compile = {
+    text: `Compile the program for ${name}: with -D__TARGET_ARCH_${macro} and the vmlinux.h of such a kernel. ` +
+      'Read registers by the macros of bpf/bpf_tracing.h only, such as PT_REGS_PARM1().',
+    code: ''
   }
-  return {
-    text: `${compile} Read the register by its macro of bpf/bpf_tracing.h, which is right for each architecture:`,
-    code: `static __always_inline unsigned long ${names.takeFunction(local)}(struct pt_regs *p)\n` +
-      `{\n\treturn PT_REGS_${register}_CORE(p);\n}`
-  }
+  return register === undefined
+    ? [compile]
+    : [compile, {
+        text: 'Read the register by its macro of bpf/bpf_tracing.h, which is right for each architecture:',
+        code: `static __always_inline unsigned long ${names.takeFunction(local)}(struct pt_regs *p)\n` +
+          `{\n\treturn PT_REGS_${register}_CORE(p);\n}`
+      }]
 }
 
 /** The architecture of a kernel, by its `pt_regs`. */

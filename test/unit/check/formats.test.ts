@@ -9,6 +9,7 @@ import { parseEarlier } from '../../../src/check/parse.js'
 import { createSummaryCounter } from '../../../src/check/summary.js'
 import type { CheckGroup, CheckOutcome, CheckSummary } from '../../../src/check/wire.js'
 import { AppError } from '../../../src/errors.js'
+import type { OutcomeFailure } from '../../../src/report/outcome.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import type { ReportProgram, ReportWarning } from '../../../src/wire/report.js'
 
@@ -296,6 +297,50 @@ describe('a check as a page', () => {
     expect(await write('text/html', { failure: new AppError('too_large', 'Too many bytes.') })).toMatch(
       /role="alert"[^>]*>Not all rows could be answered. Too many bytes\./
     )
+  })
+})
+
+describe('a line of the source of which the compiler made several instructions', () => {
+  const compile = { text: 'Compile it for arm64.', code: '' }
+  const at = (line: number, program: string, instruction: number): OutcomeFailure => ({
+    program,
+    section: 'kprobe/x',
+    instruction,
+    reachable: true,
+    source: { file: 'x.bpf.c', line, text: 'read();' },
+    kind: 'byte_off',
+    type: 'struct pt_regs',
+    access: `pt_regs.r${line}`,
+    reason: 'field_missing',
+    detail: 'It is missing.',
+    suggestions: [compile]
+  })
+  const first = { ...FAILS, failures: [at(8, 'one', 1), at(8, 'one', 2), at(8, 'two', 1), at(9, 'one', 3)], failures_total: 4 }
+  const second = { ...FAILS, failures: [at(8, 'one', 1), at(8, 'one', 4)], failures_total: 2 }
+  const cells = () => iterate([{ object, kernel: 'a', outcome: first }, { object, kernel: 'b', outcome: second }])
+
+  it('is one result in SARIF, with the instructions as its logical locations and all kernels', async () => {
+    const [{ results }] = JSON.parse(await write('application/sarif+json', { cells: cells() })).runs
+    expect(results.length).toBe(2)
+    expect(results[0].message.text).toMatch(/^pt_regs\.r8: It is missing \(4 instructions of one, two\)\. .*, on 2 kernels: a, b\n/)
+    expect(results[0].locations.length).toBe(1)
+    expect(results[0].locations[0].logicalLocations.map(({ fullyQualifiedName: name }: { fullyQualifiedName: string }) => name)).toEqual(
+      ['kprobe/x/one+1', 'kprobe/x/one+2', 'kprobe/x/two+1', 'kprobe/x/one+4'])
+    expect(results[1].message.text).toContain('(instruction 3 of one)')
+  })
+
+  it('is one item of the page, below advice that holds for all of the program', async () => {
+    const page = await write('text/html', { cells: cells() })
+    expect(page).toContain('<p>Compile it for arm64.</p>\n<details><summary>pt_regs.r8, pt_regs.r9</summary>\n<ol>\n' +
+      '<li><b>x.bpf.c:8</b> pt_regs.r8: It is missing (3 instructions of one, two)<pre><code>read();</code></pre></li>\n' +
+      '<li><b>x.bpf.c:9</b> pt_regs.r9: It is missing (instruction 3 of one)')
+    expect(page.match(/Compile it for arm64/g)?.length).toBe(2) // for each outcome once
+  })
+
+  it('stays several for programs, in JSON and JUnit', async () => {
+    const { rows } = JSON.parse(await write('application/json', { cells: cells() }))
+    expect(rows[0].failures).toEqual(first.failures)
+    expect((await write('application/xml', { cells: cells() })).match(/x\.bpf\.c:8: /g)?.length).toBe(5)
   })
 })
 

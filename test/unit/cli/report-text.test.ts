@@ -123,6 +123,33 @@ describe('diagnostics', () => {
   })
 })
 
+describe('advice about how the program is compiled', () => {
+  const compile = { text: 'Compile the program for arm64.', code: '' }
+  const register = (access: string, instruction: number): Shown => ({
+    ...poisoned,
+    access,
+    detail: `Is ${access} of x86_64.`,
+    suggestions: [compile, { text: 'Or:', code: 'PT_REGS_PARM1(p)' }],
+    places: [{ ...place, instruction }]
+  })
+
+  it('is told once and first, with each access that it is about on a line below it', () => {
+    expect(diagnostics(reportOf(poisoned, register('pt_regs.di', 3), register('pt_regs.si', 4)), 'x.bpf.o')).toEqual([
+      'x.bpf.o: Compile the program for arm64.',
+      'exec.bpf.c:41: pt_regs.di: Is pt_regs.di of x86_64 (instruction 3 of handle_exec poisoned)',
+      'exec.bpf.c:41: pt_regs.si (instruction 4 of handle_exec poisoned)',
+      expect.stringMatching(/^exec\.bpf\.c:41: task_struct\.state: .* has no member state/)
+    ])
+  })
+
+  it('stands below the one access that it is about', () => {
+    expect(diagnostics(reportOf(register('pt_regs.di', 3)), 'x.bpf.o')).toEqual([
+      'exec.bpf.c:41: pt_regs.di: Is pt_regs.di of x86_64 (instruction 3 of handle_exec poisoned)',
+      '  Compile the program for arm64.'
+    ])
+  })
+})
+
 describe('reportTables', () => {
   it('groups by program and shows the old value and the new one', () => {
     const lines = reportTables(reportOf({ ...poisoned, status: 'resolved', new: 24 }, { ...poisoned, status: 'absent', new: 0 }, poisoned))

@@ -6,7 +6,7 @@ import {
   buildLayoutTable, demandsOf, layoutVector, readLayoutTable, type LayoutTable, type TableSource
 } from '../../../src/layout/index.js'
 import { assembler } from '../../support/asm.js'
-import { at, bitsAt, btf, integers, type BtfBuilder } from '../../support/btf-builder.js'
+import { at, bitsAt, btf, integers, KIND, type BtfBuilder } from '../../support/btf-builder.js'
 import { concat } from '../../support/byte-writer.js'
 import { CONTENT, FORMAT } from '../../support/layout-format.js'
 import { buildObject } from '../../support/object-builder.js'
@@ -210,6 +210,33 @@ describe('a layout vector', () => {
   it('is none for a type with a member whose name is longer than any that is read', () => {
     expect(vectorOf({ root: ({ b, int }) => { b.struct('root', 4, [at('a'.repeat(8193), 0, int)]) } })).toBeUndefined()
     expect(vectorOf({ root: ({ b, int }) => { b.struct('root', 4, [at('a'.repeat(8192), 0, int)]) } })).toMatch(/^[^]{32}$/)
+  })
+
+  describe('is none behind types that cost more than all of a kernel, so that a walk of other people\'s BTF comes to an end:', () => {
+    const costs: Readonly<Record<string, (parts: Parts, count: number) => void>> = {
+      'structs whose disk is looked for among thousands of members' ({ b, int }, count) {
+        const many = b.struct('', 4, Array.from({ length: 5000 }, () => at('x', 0, int)))
+        for (let i = 0; i < count; i++) b.struct('request', 4, [at('', 0, many)])
+      },
+      'members whose names are longer than any that is read' ({ b, int }, count) {
+        const long = b.string('a'.repeat(10_000))
+        for (let i = 0; i < count; i++) b.raw({ name: `of${i}`, kind: KIND.STRUCT, vlen: 1, sizeOrType: 4, tail: [long, int, 0] })
+      },
+      'members whose long names lie within each other' ({ b, int }, count) {
+        const long = b.string('a'.repeat(8000))
+        for (let i = 0; i < count; i++) b.raw({ name: `of${i}`, kind: KIND.STRUCT, vlen: 1, sizeOrType: 4, tail: [long + i, int, 0] })
+      }
+    }
+    it.each(Object.entries(costs))('%s', (_what, cost) => {
+      const vector = (count: number): string | undefined => vectorOf({
+        root (all) {
+          cost(all, count)
+          all.b.struct('root', 48, members(all))
+        }
+      })
+      expect(vector(1)).toBe(vectorOf())
+      expect(vector(2000)).toBeUndefined()
+    })
   })
 
   it('tells vmlinux from modules, whose types count where vmlinux has none', () => {

@@ -20,6 +20,12 @@ describe('what presets cover', () => {
     ['debian', 'bookworm', 'x86_64', 'debian'], ['rocky', '9.3', 'arm64', 'rocky'], ['ol', '8.9', 'x86_64', 'oraclelinux'],
     ['debian', '9', 'x86_64', undefined], ['rhel', '9', 'x86_64', undefined], ['ubuntu', '22.04', 's390x', undefined]
   ])('tells of %s/%s/%s which preset may have its kernels', (distro, distroVersion, arch, preset) => {
-    expect(presetCovering({ distro, distroVersion, arch: normalizeArch(arch) })).toBe(preset)
+    expect(presetCovering({ distro, distroVersion, arch: normalizeArch(arch), release: '6.1.0-50-amd64' })).toBe(preset)
+  })
+
+  it('is not what Proxmox has, whose nodes say that they are Debian', () => {
+    for (const release of ['6.8.12-4-pve', '5.15.143-1-pve', '6.17.2-1-pve']) {
+      expect(presetCovering({ distro: 'debian', distroVersion: '12', arch: 'x86_64', release })).toBeUndefined()
+    }
   })
 })

@@ -244,7 +244,7 @@ describe('work that many ask for', () => {
 
 describe('a service under strain', () => {
   it('kills a worker at the deadline, and goes on', async () => {
-    const service = await startService(await temporaryFolder(), { deadlineMs: 1500 })
+    const service = await startService(await temporaryFolder(), { deadlineMs: 500 })
     await put(service, fooBtf())
     await failure('deadline_exceeded', put(service, slowBtf(), { release: 'slow' }))
     // On a busy machine the worker that replaces it takes longer to start than the deadline is.
@@ -255,7 +255,7 @@ describe('a service under strain', () => {
   })
 
   it('refuses what it cannot queue, and says when to come back', async () => {
-    const service = await startService(await temporaryFolder(), { deadlineMs: 700, queueLimit: 1 })
+    const service = await startService(await temporaryFolder(), { deadlineMs: 350, queueLimit: 1 })
     const requests = Array.from({ length: 3 }, (_, i) =>
       put(service, slowBtf(), { release: `slow-${i}` }).then(() => undefined, (error: unknown) => error))
     const errors = await Promise.all(requests)

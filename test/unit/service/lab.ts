@@ -79,7 +79,7 @@ export function emptyBtf (): Uint8Array {
   return builder.bytes()
 }
 
-/** Valid BTF that takes a worker several seconds: as many types as are read, with names that are as long together as may be. */
+/** Valid BTF that takes a worker seconds: as many types as are read, with names that are as long together as may be. */
 export function slowBtf (): Uint8Array {
   const types = LIMITS.btfTypes
   const nameLength = LIMITS.hashedBytesPerByte * 15

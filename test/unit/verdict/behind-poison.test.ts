@@ -108,6 +108,29 @@ describe('poison that the verifier does not get to', () => {
     expect(subprogram).toEqual({ 0: BEHIND })
   })
 
+  it('lies behind other poison and a branch that no verifier decides, since a comparison leaves both of its sides possible', () => {
+    const limits = [asm.slot(0x25, 0, 0, 6, 16), asm.slot(0x35, 0, 0, 1, 8), asm.mov(2, 0)] // if (r0 <= 16) if (r0 < 8)
+    const insns = [asm.mov(1, 0), RANDOM, ...limits, ...EXIT, ...EXIT]
+    expect(asked({ insns, poisoned: [0, 4] })).toEqual({ 0: REACHED, 4: BEHIND })
+    const excluded = [asm.slot(0x25, 0, 0, 6, 16), asm.slot(0xb5, 0, 0, 1, 16), asm.mov(2, 0)] // if (r0 <= 16) if (r0 > 16)
+    expect(asked({ insns: [asm.mov(1, 0), RANDOM, ...excluded, ...EXIT, ...EXIT], poisoned: [0, 4] })).toEqual({ 0: REACHED, 4: NEVER })
+  })
+
+  it('lies behind other poison where nothing but loads and helpers come between, whether steps are left or not', () => {
+    const between = [asm.ldImm64(6, 7), asm.ldx('dw', 1, 10, -8), asm.call(8)]
+    const insns = [RANDOM, asm.mov(1, 0), ...between, asm.mov(2, 0), ...EXIT]
+    expect(asked({ insns, poisoned: [1, 6] }, { steps: 2 })).toEqual({ 1: REACHED, 6: BEHIND })
+  })
+
+  it('is not said to lie behind other poison where a function is called between, which may end the program', () => {
+    const call = asm.slot(0x85, 0, 1, 0, -2) // to the start of .text, which throws
+    const [program] = askedOf([
+      { insns: [asm.mov(1, 0), call, asm.mov(2, 0), ...EXIT], poisoned: [0, 2] },
+      { insns: [asm.ja(-1)], poisoned: [] }
+    ])
+    expect(program).toEqual({ 0: REACHED, 2: NEVER })
+  })
+
   it('may be reached where the verifier may know what the missing value is compared with', () => {
     // r1 of a kprobe is a pointer that could be known not to be null
     const insns = [asm.mov(2, 0), asm.slot(0x55, 1, 0, 1, 0), asm.mov(3, 0), ...EXIT]

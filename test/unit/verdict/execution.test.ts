@@ -82,7 +82,7 @@ describe('a program in which some verifier in question sees that no number gets 
       asm.alu('AND', 0, 255), asm.stx('dw', 10, 0, -8), to64('JNE', 0, 4, 3), asm.ldx('b', 6, 10, -8), to64('JEQ', 6, 4, 1)
     ]],
     ['a counter of a loop', [
-      asm.alu('AND', 0, 7), asm.mov(6, 0), asm.add(6, 1), to64('JGT', 6, 6, 2), between('JLT', 6, 0, -3), to64('JLE', 6, 7, 1)
+      asm.alu('AND', 0, 7), asm.mov(6, 0), asm.add(6, 1), to64('JGT', 6, 6, 3), between('JLT', 6, 0, -3), to64('JLE', 6, 7, 1)
     ]]
   ])('behind %s', (_, guard) => {
     expect(verdictsOf(RANDOM, ...guard)).not.toContain('fails')

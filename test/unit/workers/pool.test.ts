@@ -94,7 +94,7 @@ describe('the worker pool', () => {
   })
 
   it('replaces a worker that it killed at the deadline, time and again', async () => {
-    const pool = await startPool({ deadlineMs: 1500 })
+    const pool = await startPool({ deadlineMs: 500 })
     for (let i = 1; i <= 2; i++) {
       await failure('deadline_exceeded', prepare(pool, slowBtf()))
       await pool.ready()
