@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseBtf, parseObject, relocate } from '../dist/core/index.js'
 import { buildReport, judgeRelocation } from '../dist/report/index.js'
+import { compileLater } from '../dist/workers/compile-later.js'
 import { labBtfs, labObjects, otherObjects } from './lab.mjs'
 import { loadBranchyObject } from './large-object.mjs'
 import { median } from './statistics.mjs'
@@ -41,6 +42,9 @@ export async function benchJudge ({ runs }) {
   }
 }
 
+/** As commands and a service's first checks do, in which most of what V8 compiles pays off after their end. */
+const COMPILE_LATER = 'compile later'
+
 /**
  * The same about the largest real object: that of the lab, and another one where CORELO_BENCH_OBJECT is its path. With the verdicts,
  * to see where the steps do not suffice.
@@ -50,11 +54,13 @@ export function benchLargest ({ runs }) {
   const paths = [largest, process.env.CORELO_BENCH_OBJECT].filter(path => path !== undefined)
   return paths.flatMap(path => labBtfs().map(({ name, path: kernel }) => {
     const [first, ...later] = timesInNewProcess(path, kernel, runs)
+    const ofCommand = Array.from({ length: 3 }, () => timesInNewProcess(path, kernel, 1, COMPILE_LATER))
     return {
       object: basename(path),
       MB: statSync(path).size / 1e6,
       kernel: name,
       'first ms': first,
+      'first ms in a command or a check': median(ofCommand.flat()),
       'later ms': median(later),
       ...verdicts(path, kernel)
     }
@@ -73,8 +79,8 @@ function verdicts (path, kernel) {
   }
 }
 
-function timesInNewProcess (object, kernel, runs) {
-  return JSON.parse(execFileSync(process.execPath, [import.meta.filename, object, kernel, String(runs)]).toString())
+function timesInNewProcess (object, kernel, runs, ...how) {
+  return JSON.parse(execFileSync(process.execPath, [import.meta.filename, object, kernel, String(runs), ...how]).toString())
 }
 
 function times (object, kernel, runs) {
@@ -90,6 +96,7 @@ function times (object, kernel, runs) {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const [, , object = '', kernel = '', runs] = process.argv
+  const [, , object = '', kernel = '', runs, how] = process.argv
+  if (how === COMPILE_LATER) compileLater()
   console.log(JSON.stringify(times(object, kernel, Number(runs))))
 }
