@@ -70,8 +70,10 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<CellBatch
       const found = await options.relocate(task.content, entries.map(([object, run]) =>
         ({ object: object.bytes, objectSha256: object.sha256, releases: [...run.values()].map(({ release }) => release) })))
       if (found.state !== 'ready') throw new AppError('btf_unknown', 'The BTF of this kernel is not held any more.')
-      for (const [i, [object]] of entries.entries()) {
-        tasks.settle(task, object, found.outcomes[i] ?? [])
+      for (const [i, [object, run]] of entries.entries()) {
+        const ofRun = found.outcomes[i] ?? []
+        if ('fault' in ofRun) tasks.fail({ ...task, runs: new Map([[object, run]]) }, options.outcomeOf('error', ofRun.fault))
+        else tasks.settle(task, object, ofRun)
         await pause()
       }
     } catch (error) {

@@ -25,7 +25,10 @@ const RENAMES: readonly Rename[] = [
   { type: 'inode', names: ['i_ctime.tv_nsec', '__i_ctime.tv_nsec', 'i_ctime_nsec'] },
   { type: 'folio', names: ['flags', 'flags.f'] }, // 6.18
   { type: 'page', names: ['flags', 'flags.f'] },
-  { type: 'kernfs_node', names: ['parent', '__parent'] } // 6.15
+  { type: 'kernfs_node', names: ['parent', '__parent'] }, // 6.15
+  { type: 'thread_struct', names: ['fs', 'fsbase'] }, // 4.7
+  { type: 'thread_struct', names: ['gs', 'gsbase'] },
+  { type: 'rtable', names: ['rt_gateway', 'rt_gw4'] } // 5.2
 ]
 
 /** Members whose meaning went over into others: to read one in the place of another gives a wrong value. */
@@ -38,6 +41,7 @@ const REPLACED: readonly Rename[] = [
 const TYPES: ReadonlyArray<readonly string[]> = [
   ['fanotify_event_info', 'fanotify_event'], // 5.1
   ['fanotify_perm_event_info', 'fanotify_perm_event'],
+  ['netns_frags', 'fqdir'], // 5.3
   ['trace_event_raw_block_rq_complete', 'trace_event_raw_block_rq_completion'] // 5.18
 ]
 

@@ -31,8 +31,9 @@ export interface MinimiseOptions {
  */
 export function minimiseBtf (objects: readonly BpfObject[], target: Btf, { modules = [], names = [] }: MinimiseOptions = {}): Uint8Array {
   const relocations = objects.map((object, i) => {
-    const relocation = relocate(object, target, { modules })
-    requireRelocated(relocation, names[i] ?? `Object ${i}`)
+    const name = names[i] ?? `Object ${i}`
+    const relocation = relocateNamed(object, target, modules, name)
+    requireRelocated(relocation, name)
     return { object, relocation }
   })
   // Several types of one name are rare, and only the first is needed unless a later record narrows the candidates.
@@ -45,6 +46,16 @@ export function minimiseBtf (objects: readonly BpfObject[], target: Btf, { modul
   throw new AppError('relocation_failed',
     'No single BTF gives these objects what the kernel and its modules give them: they have types of one name that differ. ' +
     'Relocate the objects for the kernel instead.')
+}
+
+/** @throws AppError what `relocate` throws, with the object named: of several, one may have another byte order than the kernel */
+function relocateNamed (object: BpfObject, target: Btf, modules: readonly Btf[], name: string): Relocation {
+  try {
+    return relocate(object, target, { modules })
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    throw new AppError(error.code, `${name}: ${error.message}`, { ...error.details, object: name }, { cause: error })
+  }
 }
 
 /** @throws AppError `relocation_failed` */

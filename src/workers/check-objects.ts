@@ -1,6 +1,7 @@
 import type { Btf } from '../btf/btf.js'
 import { attachBtf, parseRawBtf } from '../btf/parse.js'
 import { relocate } from '../core/index.js'
+import { AppError, type ErrorCode } from '../errors.js'
 import { isOfLayout } from '../layout/index.js'
 import { buildOutcome, judgeRelocation, kernelSymbols, noteAsked } from '../report/index.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
@@ -9,14 +10,14 @@ import { giveWay } from './give-way.js'
 import { createLoadingOutcomes } from './loading-outcomes.js'
 import { openPaged } from './paged-btf.js'
 import { indexBtf, readIndexParts, readInto, type UselessIndex } from './prepare-btf.js'
-import type { CheckedBtf, CheckedOutcome, CheckedRuns, CheckRun, CheckTask, ReadyRuns } from './protocol.js'
+import type { CheckedBtf, CheckedOutcome, CheckedRuns, CheckRun, CheckTask, FaultyRun, ReadyRuns } from './protocol.js'
 import { parsedObjects } from './relocate-object.js'
 
 /**
  * What becomes of objects on one kernel. BTF that is read for this is this thread's alone, and gone with the task: a check passes
  * over thousands of kernels, and what others ask for must stay in memory.
  *
- * @throws AppError `object_invalid`, `btf_invalid`
+ * @throws AppError `btf_invalid`
  */
 export function checkObjects (task: CheckTask): CheckedRuns {
   const found = checkPaged(task)
@@ -55,17 +56,32 @@ function checkWhole ({ btf, modules, runs }: CheckTask, index: UselessIndex | un
   return { ...outcomesOn(base.btf, split, runs), ...(base.index === undefined ? {} : { index: base.index }) }
 }
 
+type HasSymbol = (name: string) => boolean | undefined
+
 function outcomesOn (base: Btf, split: readonly Btf[], runs: readonly CheckRun[]): ReadyRuns {
   giveWay()
   const hasKernelSymbol = kernelSymbols([base, ...split])
-  return { state: 'ready', outcomes: runs.map(run => outcomesOf(run, base, split, hasKernelSymbol)) }
+  return { state: 'ready', outcomes: runs.map(run => outcomesOrFault(run, base, split, hasKernelSymbol)) }
 }
+
+/** What keeps one object from being relocated for a kernel, such as another byte order, says nothing of the others. */
+function outcomesOrFault (run: CheckRun, base: Btf, modules: readonly Btf[], hasKernelSymbol: HasSymbol): CheckedOutcome[] | FaultyRun {
+  try {
+    return outcomesOf(run, base, modules, hasKernelSymbol)
+  } catch (error) {
+    if (error instanceof AppError && FAULTS.has(error.code)) return { fault: error.message }
+    throw error
+  }
+}
+
+/** What `relocate` throws of an object, or of what it reads of a kernel. */
+const FAULTS: ReadonlySet<ErrorCode> = new Set(['object_invalid', 'btf_invalid', 'relocation_failed'])
 
 function outcomesOf (
   { object: bytes, objectSha256, releases }: CheckRun,
   base: Btf,
   modules: readonly Btf[],
-  hasKernelSymbol: (name: string) => boolean | undefined
+  hasKernelSymbol: HasSymbol
 ): CheckedOutcome[] {
   const object = parsedObjects.get(objectSha256, bytes)
   const relocation = relocate(object, base, { modules })

@@ -225,10 +225,15 @@ export interface CheckedOutcome {
   readonly isOfRelease: boolean
 }
 
+/** A run whose object cannot be relocated for the kernel at all, and why. */
+export interface FaultyRun {
+  readonly fault: string
+}
+
 export interface ReadyRuns {
   readonly state: 'ready'
   /** An outcome for each release of each run. */
-  readonly outcomes: ReadonlyArray<readonly CheckedOutcome[]>
+  readonly outcomes: ReadonlyArray<readonly CheckedOutcome[] | FaultyRun>
   /** To be kept as the index of the kernel's BTF, in shared memory. */
   readonly index?: Uint8Array
 }

@@ -54,6 +54,20 @@ const CASES: readonly Case[] = [
     calls: 'task_struct_cpu'
   },
   {
+    kernel: /4\.19/,
+    types: 'struct rtable { unsigned int rt_gw4; } CORE;',
+    read: ['struct rtable', 'rt_gw4'],
+    detail: 'struct rtable has no member rt_gw4 in this kernel. It has rt_gateway.',
+    calls: 'rtable_rt_gw4'
+  },
+  {
+    kernel: /^debian-6\.1$/,
+    types: 'struct thread_struct { unsigned long fs; } CORE;',
+    read: ['struct thread_struct', 'fs'],
+    detail: 'struct thread_struct has no member fs in this kernel. It has fsbase.',
+    calls: 'thread_struct_fs'
+  },
+  {
     kernel: /^debian-6\.1$/,
     types: DISKS,
     read: ['struct request', 'rq_disk'],
@@ -94,6 +108,20 @@ const CASES: readonly Case[] = [
     read: ['struct folio', 'flags'],
     detail: 'struct folio has memdesc_flags_t flags in this kernel, which cannot be read as unsigned long flags. It has flags.f.',
     calls: 'folio_flags'
+  },
+  {
+    kernel: /^running$/,
+    types: 'struct tty_driver { short type; } CORE;',
+    read: ['struct tty_driver', 'type'],
+    detail: 'struct tty_driver has enum tty_driver_type type in this kernel, which cannot be read as short type.',
+    calls: 'tty_driver_type'
+  },
+  {
+    kernel: /^bclinux-4\.19/,
+    types: 'struct xdp_md { unsigned int data; } CORE;',
+    read: ['struct xdp_md', 'data'],
+    detail: 'This kernel\'s BTF has no struct xdp_md, which does not tell that the kernel has none: its layout is part of the interface ' +
+      'between kernels and programs (linux/bpf.h), and needs no relocation.'
   },
   {
     kernel: /4\.19/,
@@ -253,7 +281,7 @@ describeLab('what is said of a field that a real kernel does not have', [NEEDS.o
     for (const [j, { code }] of (entry?.suggestions ?? []).entries()) {
       const isStatement = code.startsWith('if (')
       if (code.startsWith(`${type} {`)) { // in place of the declaration that asks for relocation
-        const plain = report(compile(`pasted${i}_${j}`, `${HEAD}${code}\n${program('out = p->flags;')}`), btf)
+        const plain = report(compile(`pasted${i}_${j}`, `${HEAD}${code}\n${program(`out = p->${path};`)}`), btf)
         expect(plain.relocations).toEqual([])
         continue
       }

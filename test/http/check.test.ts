@@ -22,6 +22,7 @@ import type { StartedService } from '../unit/service/lab.js'
 const EXAMPLES = join(import.meta.dirname, '../../examples')
 const EXEC = readFileSync(join(EXAMPLES, 'exec.bpf.o'))
 const UNGUARDED = readFileSync(join(EXAMPLES, 'unguarded.bpf.o'))
+const BIG_ENDIAN = readFileSync(join(import.meta.dirname, '../fixtures/big-endian/layout.eb.bpf.o'))
 const SAMPLE = readFileSync(join(EXAMPLES, 'kernels/sample.btf'))
 const UBUNTU = 'ubuntu/20.04/x86_64'
 const hashOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
@@ -114,6 +115,18 @@ describe('POST /check', () => {
       }]
     })
     expect(summary).toMatchObject({ verdict: 'fails', kernels: 1, rows: 2, states: { loads: 1, fails: 1 }, baseline: null })
+  })
+
+  it('says of an object of the other byte order that it is one, and of the objects beside it what they do', async () => {
+    const { rows, supply } = await lab()
+    await supply(SAMPLE, `${UBUNTU}/6.1.0-1-generic`)
+    const { rows: found, summary } = await rows({ object: [EXEC, BIG_ENDIAN, UNGUARDED] })
+    expect(Object.fromEntries(found.map(({ object, state, reason }) => [object, [state, reason]]))).toEqual({
+      [hashOf(EXEC)]: ['loads', null],
+      [hashOf(BIG_ENDIAN)]: ['error', 'The object is big-endian, but the kernel\'s BTF is little-endian.'],
+      [hashOf(UNGUARDED)]: ['fails', expect.stringContaining('task_struct')]
+    })
+    expect(summary).toMatchObject({ verdict: 'fails', states: { loads: 1, fails: 1, error: 1 } })
   })
 
   it('agrees with POST /relocate on every kernel', async () => {

@@ -1,4 +1,5 @@
-import { memberType, type TypeId } from '../../btf/btf.js'
+import { kindOf, memberType, type TypeId } from '../../btf/btf.js'
+import { BtfKind } from '../../btf/constants.js'
 import { strip } from '../../btf/resolve.js'
 import { shownName, shownText } from '../../btf/shown-text.js'
 import type { Work } from '../../btf/work.js'
@@ -59,6 +60,8 @@ function endOfStep (spec: Spec, last: Accessor): TypeId {
 
 /** The composite that the step is looked up in, in the object's words; one without a name is told by the root that it is nested in. */
 function parentTypeOf (local: Spec, step: number, work: Work): string {
+  // The kernel is searched for the typedef; what it stands for in the object may have another name there, or none.
+  if (step === 1 && kindOf(local.btf, local.rootId) === BtfKind.TYPEDEF) return describeType(local.btf, local.rootId, true)
   const id = strip(local.btf, endOf(firstSteps(local, step)), work)
   return shownName(local.btf, id) === ''
     ? `a nested type of ${describeType(local.btf, local.rootId, true)}`

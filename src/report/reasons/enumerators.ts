@@ -1,4 +1,5 @@
 import { enumeratorNameOffset, vlenOf, type Btf, type TypeId } from '../../btf/btf.js'
+import { essentialName } from '../../btf/find.js'
 import { strip } from '../../btf/resolve.js'
 import { shownText } from '../../btf/shown-text.js'
 import { step, type Work } from '../../btf/work.js'
@@ -15,11 +16,13 @@ import { guardEnumerator, otherEnumerator } from './snippets.js'
 export function explainEnumerator (local: Spec, candidate: Candidate, context: ReasonContext): Explanation {
   const offset = local.accessors[0]?.name
   const name = offset === undefined ? '' : shownText(local.btf, offset)
-  const near = nearEnumerators(candidate.btf, candidate.id, name.replace(/___.*$/, ''), context.work)
+  // As libbpf compares it: without its flavour, as the type's own name is told.
+  const sought = offset === undefined ? '' : name.slice(0, essentialName(local.btf, offset).length)
+  const near = nearEnumerators(candidate.btf, candidate.id, sought, context.work)
   const [best] = near
   return {
     reason: 'enumerator_missing',
-    detail: `${describeType(local.btf, local.rootId, true)} has no enumerator ${name} in this kernel.` +
+    detail: `${describeType(local.btf, local.rootId, true)} has no enumerator ${sought} in this kernel.` +
       (near.length === 0 ? '' : ` It has ${listed(near)}.`),
     suggestions: [...(best === undefined ? [] : [otherEnumerator(local, name, best, context)]), guardEnumerator(local, name)]
   }

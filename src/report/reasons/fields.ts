@@ -141,7 +141,10 @@ function explainIncompatible (
   const path: Path | undefined = usual.length > 0
     ? usual
     : inside.length === 1 && only !== undefined ? [{ ...there, isPointer: false }, { ...only, isPointer: false }] : undefined
-  const suggestions = path === undefined || failing !== 1 ? [] : suggest(local, candidate, owner, path, '', context)
+  // A number that became an enum, or was one, is read by a flavour that says so.
+  const isNumber = failing === local.accessors.length - 1 && isScalar(candidate.btf, strip(candidate.btf, there.type, work))
+  const readable: Path | undefined = path ?? (isNumber ? [{ ...there, isPointer: false }] : undefined)
+  const suggestions = readable === undefined || failing !== 1 ? [] : suggest(local, candidate, owner, readable, '', context)
   return {
     reason: 'field_incompatible',
     detail: `${parent} has ${memberDeclaration(candidate.btf, there.composite, there.index)} in this kernel, ` +

@@ -42,14 +42,18 @@ export const LAYOUT_SUPPLIED = 'the loader supplies the layout, as by KernelType
 /** The type as its author declares it, without what makes clang record accesses to it. */
 export function declareOwn (btf: Btf, id: TypeId, isCertain: boolean): ReportSuggestion {
   const type = describeType(btf, id)
-  const count = vlenOf(btf, id)
-  const isShown = count <= MAX_MEMBERS && Array.from({ length: count }, (_, i) => canDeclare(btf, memberType(btf, id, i))).every(can => can)
-  const members = isShown ? Array.from({ length: count }, (_, i) => `\t${memberDeclaration(btf, id, i)};`) : ['\t/* its members */']
   const advice = 'ake preserve_access_index off it, or declare it where no #pragma clang attribute push adds that:'
   return {
     text: isCertain ? `T${advice}` : `If ${type} is the program's own, it has a value only where ${LAYOUT_SUPPLIED}. Otherwise t${advice}`,
-    code: [`${type} {`, ...members, '};'].join('\n')
+    code: [`${type} {`, ...declaredMembers(btf, id, '/* its members */'), '};'].join('\n')
   }
+}
+
+/** The members of a struct or union, a line each. @param otherwise the one line where they cannot be told so, or are too many */
+export function declaredMembers (btf: Btf, id: TypeId, otherwise: string): string[] {
+  const members = Array.from({ length: vlenOf(btf, id) }, (_, i) => i)
+  const isShown = members.length <= MAX_MEMBERS && members.every(i => canDeclare(btf, memberType(btf, id, i)))
+  return isShown ? members.map(i => `\t${memberDeclaration(btf, id, i)};`) : [`\t${otherwise}`]
 }
 
 /** Whether one line of C declares a member of the type: not where the type has no name, or was cut. */

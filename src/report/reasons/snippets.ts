@@ -1,6 +1,6 @@
 import { BtfKind } from '../../btf/constants.js'
 import {
-  kindOf, memberBitfieldSize, memberType, nameOffsetOf, referencedType, isEmptyString, type Btf, type TypeId
+  isEmptyString, isEnum, kindOf, memberBitfieldSize, memberType, nameOffsetOf, referencedType, sizeWordOf, type Btf, type TypeId
 } from '../../btf/btf.js'
 import { strip } from '../../btf/resolve.js'
 import { shownName, shownText } from '../../btf/shown-text.js'
@@ -20,6 +20,9 @@ import { pathText, type Path } from '../../members/paths.js'
 const FLAVOR = '___new'
 /** How compilers spell integers. Others, such as those of Rust's kernel code, C does not know. */
 const C_INTEGER = /^(?:(?:unsigned|signed|char|short|int|long|_Bool)(?: |$))+$/
+
+/** Bytes of an enum whose one enumerator is 0. */
+const C_ENUM_BYTES = 4
 
 /** The access without its root: `i_atime.tv_sec`, `comm[3]`. */
 export function accessPath (local: Spec): string {
@@ -146,7 +149,12 @@ function resultType (
   if (kind === BtfKind.INT) {
     return { type: `${declaration(btf, id).replace(/\b(const|volatile) /g, '')} `, isPointer: false, isBitfield: false }
   }
+  if (isEnum(kind)) return { type: enumType(btf, strip(btf, id, work)), isPointer: false, isBitfield: false }
   return kind === BtfKind.PTR ? { type: pointerTo(btf, strip(btf, id, work), ''), isPointer: true, isBitfield: false } : undefined
+}
+
+function enumType (btf: Btf, id: TypeId): string {
+  return isEmptyString(btf, nameOffsetOf(btf, id)) ? 'unsigned int ' : `${describeType(btf, id)} `
 }
 
 interface Flavors {
@@ -168,7 +176,7 @@ function flavors (
 ): Flavors | undefined {
   const definitions: string[] = []
   const [last] = path.slice(-1)
-  let inner = last === undefined ? undefined : fieldDeclaration(target, last.type, last.name, work)
+  let inner = last === undefined ? undefined : fieldDeclaration(target, last.type, last.name, { work, names })
   let lastStruct: string | undefined
   let rootStruct = ''
   for (let i = path.length - 1; i >= 0 && inner !== undefined; i--) {
@@ -215,9 +223,15 @@ function flavorName (btf: Btf, id: TypeId, keyword: string, names: ReasonContext
 }
 
 /** A number or pointer as a member, without typedefs that the program may not have. */
-function fieldDeclaration (btf: Btf, id: TypeId, name: string, work: ReasonContext['work']): string | undefined {
+function fieldDeclaration (
+  btf: Btf, id: TypeId, name: string, { work, names }: Pick<ReasonContext, 'names' | 'work'>
+): string | undefined {
   const stripped = strip(btf, id, work)
   if (kindOf(btf, stripped) === BtfKind.PTR) return `${pointerTo(btf, stripped, name)};`
+  // CO-RE takes an enum without a name for any, so that the program need not have the kernel's.
+  if (isEnum(kindOf(btf, stripped)) && sizeWordOf(btf, stripped) === C_ENUM_BYTES) {
+    return `enum { ${names.take(`${name}${FLAVOR}`)} } ${name};`
+  }
   if (kindOf(btf, stripped) !== BtfKind.INT || !C_INTEGER.test(shownName(btf, stripped))) return undefined
   return `${shownName(btf, stripped)} ${name};`
 }

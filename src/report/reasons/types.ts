@@ -8,9 +8,10 @@ import type { Resolution } from '../../core/resolution.js'
 import type { Spec } from '../../core/spec.js'
 import { resolveSize } from '../../btf/resolve.js'
 import { bytesText } from '../c-text.js'
-import { missingTarget } from './attach.js'
+import { isContext, missingTarget } from './attach.js'
 import type { ReasonContext } from './context.js'
 import { firstDifference } from './difference.js'
+import { explainInterface } from './interface-types.js'
 import { declareOwn, LAYOUT_SUPPLIED } from './own-types.js'
 import { shownName } from '../../btf/shown-text.js'
 import { findPath } from '../../members/paths.js'
@@ -37,7 +38,7 @@ const MAX_MODULES = 5
  * @param section of the program
  */
 export function explainMissingType (local: Spec, section: string, context: ReasonContext): Explanation {
-  const { target, work, modulesWith, storedIn } = context
+  const { target, work, modulesWith, storedIn, records } = context
   const type = describeType(local.btf, local.rootId, true)
   const suggestions = [guardType(local)]
   const kind = kindOf(local.btf, local.rootId)
@@ -71,13 +72,16 @@ export function explainMissingType (local: Spec, section: string, context: Reaso
   const detail = `This kernel has no ${type}.`
   const registers = otherRegisters(local, undefined, context)
   if (registers !== undefined) return { reason: 'type_missing', ...registers, detail: `${detail} ${registers.detail}` }
-  const attached = missingTarget(type, section)
+  const attached = missingTarget(type, section, form => hasOther(form, section, records))
   if (attached !== undefined) {
     return { reason: 'type_missing', detail: `${detail} ${attached.detail}`, suggestions: [attached.suggestion, ...suggestions] }
   }
-  // A name with a flavour is one of the kernel's by intent; and only accesses to fields are recorded for an attribute of the type.
-  const isFlavored = nameOf(local.btf, local.rootId).includes('___')
-  if (isFlavored || !isComposite(kind) || !isFieldKind(local.kind)) return { reason: 'type_missing', detail, suggestions }
+  const plain = isFieldKind(local.kind) ? explainInterface(local, type) : undefined
+  if (plain !== undefined) return { reason: 'type_missing', ...plain }
+  // A name with a flavour is one of the kernel's by intent, that of a context by its form; and only accesses to fields are recorded for an
+  // attribute of the type.
+  const isOfKernel = nameOf(local.btf, local.rootId).includes('___') || isContext(type)
+  if (isOfKernel || !isComposite(kind) || !isFieldKind(local.kind)) return { reason: 'type_missing', detail, suggestions }
   const map = storedIn(local.rootId)
   if (map === undefined) {
     return { reason: 'type_missing', detail, suggestions: [...suggestions, declareOwn(local.btf, local.rootId, false)] }
@@ -88,6 +92,13 @@ export function explainMissingType (local: Spec, section: string, context: Reaso
       `It has a value only where ${LAYOUT_SUPPLIED}.`,
     suggestions: [declareOwn(local.btf, local.rootId, true)]
   }
+}
+
+/** Whether the programs of a section ask for a type of this form that the kernel has. */
+function hasOther (form: RegExp, section: string, records: ReasonContext['records']): boolean {
+  return records.some(({ section: own, resolution }) =>
+    own === section && resolution !== undefined && resolution.candidates.length > 0 &&
+    form.test(describeType(resolution.local.btf, resolution.local.rootId, true)))
 }
 
 /** What libbpf leaves out of the name of a type. */

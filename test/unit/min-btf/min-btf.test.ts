@@ -222,4 +222,14 @@ describe('a minimised BTF', () => {
     expect(refuse).toThrow(AppError)
     expect(refuse).toThrow(/^ring\.bpf\.o cannot be relocated for this kernel: 1 of 1 relocations has no answer.*different offsets/)
   })
+
+  it('is refused, with the object named, where an object has another byte order than the kernel', () => {
+    const [object, other] = (['little', 'big'] as const).map(byteOrder => {
+      const local = btf({ byteOrder })
+      return parseObject(relocateSteps({ local, target: btf({ byteOrder }), steps: [] }).object.bytes)
+    })
+    if (object === undefined || other === undefined) throw new Error('it was not built')
+    expect(() => minimiseBtf([object, other], parseBtf(kernel().bytes()), { names: ['one.bpf.o', 'two.bpf.o'] }))
+      .toThrow('two.bpf.o: The object is big-endian, but the kernel\'s BTF is little-endian.')
+  })
 })

@@ -85,6 +85,17 @@ describe('a field that is missing', () => {
     )
   })
 
+  it('is told of the typedef that the kernel was searched for, whatever that stands for', () => {
+    const local = btf()
+    const { uint } = integers(local)
+    const type = local.typedef('caps_t', local.struct('caps', 8, [at('cap', 0, local.array(uint, 2))]))
+    const target = btf()
+    target.typedef('caps_t', target.struct('', 8, [at('val', 0, integers(target).ullong)]))
+    expect(explained(local, target, { kind: 'byte_off', type, access: '0:0:1', was: 4 }).detail).toBe(
+      'caps_t has no member cap in this kernel.'
+    )
+  })
+
   it('is searched for within steps of its own, and told plainly where they do not do', () => {
     const entry = field('gone', ({ uint }) => Array.from({ length: 30_000 }, (_, i) => at(`m${i}`, 4 * i, uint)))
     expect(entry).toMatchObject({
@@ -148,6 +159,38 @@ describe('a field of another kind', () => {
   })
 })
 
+describe('a number that is an enum on the other side', () => {
+  /** The first suggestion for a field of `struct foo`, of these types in the object and in the kernel. */
+  const read = (make: (types: BtfBuilder) => number, makeTheirs: (types: BtfBuilder) => number) => {
+    const [local, target] = [btf(), btf()]
+    const type = local.struct('foo', 4, [at('type', 0, make(local))])
+    target.struct('foo', 4, [at('type', 0, makeTheirs(target))])
+    const { suggestions: [first] } = explained(local, target, { kind: 'byte_off', type, access: '0:0' })
+    return first?.code
+  }
+
+  it('is read by a flavour that has what it is there', () => {
+    expect(read(local => integers(local).int, target => target.enum('kind', [['KIND_A', 0]]))).toBe([
+      'struct foo___new { enum { type___new } type; } __attribute__((preserve_access_index));',
+      '',
+      'static __always_inline int foo_type(struct foo *p)',
+      '{',
+      '\tstruct foo___new *other = (void *)p;',
+      '',
+      '\tif (bpf_core_field_exists(struct foo___new, type))',
+      '\t\treturn BPF_CORE_READ(other, type);',
+      '\treturn BPF_CORE_READ(p, type);',
+      '}'
+    ].join('\n'))
+    expect(read(local => local.enum('kind', [['KIND_A', 0]]), target => integers(target).uint))
+      .toMatch(/^struct foo___new \{ unsigned int type; \} .*\n\nstatic __always_inline enum kind foo_type\(struct foo \*p\)/)
+  })
+
+  it('is only guarded where the enum has another size than C gives one', () => {
+    expect(read(local => integers(local).int, target => target.enum('kind', [['KIND_A', 0]], { size: 1 }))).toMatch(/^if \(/)
+  })
+})
+
 describe('a field that other kernels tell in another way', () => {
   it('is named, without code that would read another value', () => {
     const local = btf()
@@ -181,9 +224,24 @@ describe('a type that is missing', () => {
     })
   })
 
+  it('is told as one of the interface of programs, which needs no relocation, where it is that', () => {
+    const local = btf()
+    const { uint } = integers(local)
+    const type = local.struct('xdp_md', 8, [at('data', 0, uint), at('data_end', 4, uint)])
+    expect(reportOf(local, btf(), [{ kind: 'byte_off', type, access: '0:0' }], undefined, 'xdp').relocations[0]).toMatchObject({
+      reason: 'type_missing',
+      detail: 'This kernel\'s BTF has no struct xdp_md, which does not tell that the kernel has none: its layout is part of the ' +
+        'interface between kernels and programs (linux/bpf.h), and needs no relocation.',
+      suggestions: [{ code: 'struct xdp_md {\n\tunsigned int data;\n\tunsigned int data_end;\n};' }]
+    })
+    expect(reportOf(local, btf(), [{ kind: 'type_exists', type, access: '0', was: 1 }], undefined, 'xdp').relocations[0]?.detail)
+      .toBe('This kernel has no struct xdp_md.')
+  })
+
   it.each([
     ['fanotify_event', 'fanotify_event_info', 'kprobe/x'],
     ['fanotify_event_info', 'fanotify_event', 'kprobe/x'],
+    ['fqdir', 'netns_frags', 'kprobe/x'],
     ['trace_event_raw_block_rq_complete', 'trace_event_raw_block_rq_completion', 'tp/block/block_rq_complete']
   ])('is told with the name that the kernel has for it: %s', (name, other, section) => {
     const local = btf()
@@ -248,6 +306,16 @@ describe('an enumerator that is missing', () => {
       expect.stringMatching(/^enum hook___new \{ HOOK_SEND_V2___new = 0 \};\n\nstatic __always_inline long hook_HOOK_SEND\(void\)/),
       'if (bpf_core_enum_value_exists(enum hook, HOOK_SEND)) {\n\t/* use bpf_core_enum_value(enum hook, HOOK_SEND) here */\n}'
     ])
+  })
+
+  it('is told without the flavour by which the program has it', () => {
+    const local = btf()
+    const type = local.enum('hook___mine', [['HOOK_SEND___mine', 7]])
+    const target = btf()
+    target.enum('hook', [['HOOK_A', 0]])
+    const entry = explained(local, target, { kind: 'enumval_value', type, access: '0', insn: asm.ldImm64(1, 7) })
+    expect(entry.detail).toBe('enum hook has no enumerator HOOK_SEND in this kernel.')
+    expect(entry.suggestions[0]?.code).toContain('bpf_core_enum_value_exists(enum hook___mine, HOOK_SEND___mine)')
   })
 })
 
@@ -528,6 +596,21 @@ describe('a program whose target the kernel does not have', () => {
     expect(told('trace_event_raw_gone', 'tracepoint/sched/gone')).toMatchObject({
       detail: 'This kernel has no struct trace_event_raw_gone. So it may not have the tracepoint, and the program cannot attach.',
       suggestions: [{ code: 'SEC("?tracepoint/sched/gone")' }, {}]
+    })
+    expect(told('syscall_trace_exit', 'tp/syscalls/sys_exit_setsid')?.suggestions[0]?.code).toBe('SEC("?tp/syscalls/sys_exit_setsid")')
+  })
+
+  it('is not meant where the program asks for the tracepoint\'s type of other kernels, too, and this one has that', () => {
+    const local = btf()
+    const { ullong } = integers(local)
+    const steps = ['of_its_class', 'of_its_own'].map(name =>
+      ({ kind: 'byte_off', type: local.struct(`trace_event_raw_${name}`, 8, [at('x', 0, ullong)]), access: '0:0' } as const))
+    const target = btf()
+    target.struct('trace_event_raw_of_its_own', 8, [at('x', 0, integers(target).ullong)])
+    const { relocations } = reportOf(local, target, steps, undefined, 'tp/net/moved')
+    expect(relocations.find(({ reason }) => reason !== null)).toMatchObject({
+      detail: 'This kernel has no struct trace_event_raw_of_its_class.',
+      suggestions: [{ text: 'Use struct trace_event_raw_of_its_class only where the kernel has it:' }]
     })
   })
 

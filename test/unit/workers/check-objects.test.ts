@@ -7,7 +7,7 @@ import { sha256 } from '../../../src/store/sha256.js'
 import { toShared } from '../../../src/store/shared-bytes.js'
 import { checkObjects, openChecked } from '../../../src/workers/check-objects.js'
 import { prepareBtf } from '../../../src/workers/prepare-btf.js'
-import type { FiledBtf } from '../../../src/workers/protocol.js'
+import type { CheckRun, FiledBtf, ReadyRuns } from '../../../src/workers/protocol.js'
 import { btf } from '../../support/btf-builder.js'
 
 const SEAL_KEYS = [new Uint8Array(32).fill(1)]
@@ -83,9 +83,28 @@ it('a check of a kernel without an index gives the one that loading would keep, 
   expect(indexOf({ ...without, index: { ...without.index, isToBeMade: false } })).toBeUndefined()
 })
 
+const ROOT = join(import.meta.dirname, '../../..')
+const object = toShared(readFileSync(join(ROOT, 'examples/exec.bpf.o')))
+const sample = readFileSync(join(ROOT, 'examples/kernels/sample.btf'))
+
+function check (kernel: Uint8Array, ...runs: CheckRun[]): ReadyRuns['outcomes'] {
+  const path = join(folder, sha256(kernel).slice(7, 20))
+  writeFileSync(path, kernel)
+  const found = checkObjects({ kind: 'check', btf: { paths: [path], sha256: sha256(kernel) }, modules: [], runs })
+  return found.state === 'ready' ? found.outcomes : []
+}
+
+it('an object of the other byte order is told by itself, and the objects beside it have their outcomes', () => {
+  const bigEndian = toShared(readFileSync(join(ROOT, 'test/fixtures/big-endian/layout.eb.bpf.o')))
+  const runOf = (bytes: Uint8Array): CheckRun => ({ object: bytes, objectSha256: sha256(bytes), releases: ['6.12.1'] })
+  expect(check(sample, runOf(object), runOf(bigEndian), runOf(object))).toMatchObject([
+    [{ json: expect.stringContaining('"loads"') }],
+    { fault: 'The object is big-endian, but the kernel\'s BTF is little-endian.' },
+    [{ json: expect.stringContaining('"loads"') }]
+  ])
+})
+
 describe('an object that was checked on other kernels', () => {
-  const object = toShared(readFileSync(join(import.meta.dirname, '../../../examples/exec.bpf.o')))
-  const sample = readFileSync(join(import.meta.dirname, '../../../examples/kernels/sample.btf'))
   const empty = ((): Uint8Array => {
     const b = btf()
     b.struct('nothing', 4, [])
@@ -94,11 +113,8 @@ describe('an object that was checked on other kernels', () => {
 
   /** @param hash under which nothing is known of the object, or what earlier checks found out */
   function stateOn (kernel: Uint8Array, release: string, hash = sha256(object)): unknown {
-    const path = join(folder, sha256(kernel).slice(7, 20))
-    writeFileSync(path, kernel)
-    const run = { object, objectSha256: hash, releases: [release] }
-    const found = checkObjects({ kind: 'check', btf: { paths: [path], sha256: sha256(kernel) }, modules: [], runs: [run] })
-    const outcome = found.state === 'ready' ? found.outcomes[0]?.[0] : undefined
+    const [outcomes] = check(kernel, { object, objectSha256: hash, releases: [release] })
+    const outcome = outcomes === undefined || 'fault' in outcomes ? undefined : outcomes[0]
     return { ...outcome, json: JSON.parse(outcome?.json ?? '') as unknown }
   }
 
