@@ -64,7 +64,7 @@ function callHelper (run: Run, state: State, helper: number): boolean {
     leave(run, returned)
   }
   if (!WITHOUT_ARGUMENTS.has(helper)) forgetMemory(run, state, SIZES.get(helper), FILLED.get(helper))
-  finishCall(state, resultOfHelper(run, helper))
+  finishCall(state, helper === MAP_LOOKUP ? element(run, operand(state, 1)) : resultOfHelper(run, helper))
   state.pc++
   return true
 }
@@ -74,15 +74,19 @@ function resultOfHelper (run: Run, helper: number): Value {
     case 'number': return UNKNOWN
     case 'processor': return run.age.boundsProcessors === 'no' ? UNKNOWN : VAGUE
     case 'ranged': return VAGUE
-    case 'maybe-null': {
-      const nullness = helper === MAP_LOOKUP && run.age.knowsElements !== 'no' ? 'likely' : 'maybe'
-      return pointerOf(nullness, helper !== MAP_LOOKUP, false, newId(run))
-    }
+    case 'maybe-null': return pointerOf('maybe', true, false, newId(run))
     case 'maybe-null-deep': return pointerOf('maybe', true, true, newId(run))
     case 'pointer': return NOT_NULL
     case 'pointer-deep': return pointerWithId(UNCLEAR, newId(run))
     case 'unclear': return pointerWithId(UNCLEAR, newId(run))
   }
+}
+
+/** What a lookup in a map finds. Of an array, newer verifiers may know that it is there. */
+function element (run: Run, map: Value | undefined): Value {
+  const shape = map?.kind === 'pointer' ? map.map : undefined
+  const nullness = run.age.knowsElements !== 'no' && shape?.knowsElements !== false ? 'likely' : 'maybe'
+  return pointerOf(nullness, shape?.holdsMaps === true, false, newId(run), shape?.inner)
 }
 
 /** The registers after a call: the result, and five that may not be read. */
