@@ -2,7 +2,8 @@ import type { Insn } from '../insn/insn.js'
 import { STB_WEAK } from '../elf/constants.js'
 import { isPoison, PSEUDO, type Code } from './code.js'
 import { chooseRegister } from './free.js'
-import { BPF_LOOP, CALLBACKS, FILLED, MAP_LOOKUP, resultOf, SIZES, TAIL_CALL, WITHOUT_ARGUMENTS } from './helpers.js'
+import { BPF_LOOP, CALLBACKS, FILLED, MAP_LOOKUP, OF_MAP, resultOf, SIZES, TAIL_CALL, WITHOUT_ARGUMENTS } from './helpers.js'
+import type { MapShape } from './maps.js'
 import { passPoison } from './pass-poison.js'
 import { clobberAll, fork, keepStopped, newId, operand, reach, type Run } from './run.js'
 import { isChosen, isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
@@ -63,8 +64,8 @@ function callHelper (run: Run, state: State, helper: number): boolean {
     topFrame(returned).registers[0] = UNKNOWN
     leave(run, returned)
   }
-  if (!WITHOUT_ARGUMENTS.has(helper)) forgetMemory(run, state, SIZES.get(helper), FILLED.get(helper))
-  finishCall(state, helper === MAP_LOOKUP ? element(run, operand(state, 1)) : resultOfHelper(run, helper))
+  if (!WITHOUT_ARGUMENTS.has(helper)) forgetMemory(run, state, helper)
+  finishCall(state, helper === MAP_LOOKUP ? element(run, mapAt(state, 1)) : resultOfHelper(run, helper))
   state.pc++
   return true
 }
@@ -83,10 +84,15 @@ function resultOfHelper (run: Run, helper: number): Value {
 }
 
 /** What a lookup in a map finds. Of an array, newer verifiers may know that it is there. */
-function element (run: Run, map: Value | undefined): Value {
-  const shape = map?.kind === 'pointer' ? map.map : undefined
-  const nullness = run.age.knowsElements !== 'no' && shape?.knowsElements !== false ? 'likely' : 'maybe'
-  return pointerOf(nullness, shape?.holdsMaps === true, false, newId(run), shape?.inner)
+function element (run: Run, map: MapShape | undefined): Value {
+  const nullness = run.age.knowsElements !== 'no' && map?.knowsElements !== false ? 'likely' : 'maybe'
+  return pointerOf(nullness, map?.holdsMaps === true, false, newId(run), map?.inner)
+}
+
+/** The map that a register points to; undefined where it is not known. */
+function mapAt (state: State, register: number): MapShape | undefined {
+  const pointer = operand(state, register)
+  return pointer?.kind === 'pointer' ? pointer.map : undefined
 }
 
 /** The registers after a call: the result, and five that may not be read. */
@@ -96,8 +102,16 @@ function finishCall (state: State, result: Value): void {
   for (let r = 1; r <= 5; r++) registers[r] = undefined
 }
 
-/** What a helper may write through its arguments. @param filled the register whose memory it writes for certain */
-function forgetMemory (run: Run, state: State, sizes: ReadonlyMap<number, number> | undefined, filled?: number): void {
+/**
+ * What may be written through the arguments of a call, or what verifiers forget as if it were.
+ *
+ * @param helper undefined: another function is called
+ */
+function forgetMemory (run: Run, state: State, helper?: number): void {
+  const sizes = helper === undefined ? undefined : SIZES.get(helper)
+  const filled = helper === undefined ? undefined : FILLED.get(helper)
+  const ofMap = helper === undefined ? undefined : OF_MAP.get(helper)
+  const map = ofMap === undefined ? undefined : mapAt(state, 1)
   for (let r = 1; r <= 5; r++) {
     const argument = operand(state, r)
     if (argument?.kind !== 'stack') continue
@@ -106,6 +120,11 @@ function forgetMemory (run: Run, state: State, sizes: ReadonlyMap<number, number
     const size = sizeRegister === undefined ? undefined : operand(state, sizeRegister)
     const bytes = size?.kind === 'scalar' && size.bounds.umax <= 512n ? Number(size.bounds.umax) : undefined
     if (frame === undefined) continue
+    const part = ofMap?.get(r)
+    if (part !== undefined) {
+      clobber(ownStack(frame), argument.offset, map?.[part])
+      continue
+    }
     const isFilled = r === filled && bytes !== undefined && size?.kind === 'scalar' && size.exact && isConstant(size) && !isChosen(size)
     // What is beside it in a slot, verifiers forget or not.
     if (isFilled && run.choices !== undefined) clobber(ownStack(frame), argument.offset, bytes)
@@ -131,7 +150,7 @@ function callKernelFunction (run: Run, state: State, name: string, isWeak: boole
     if (argument?.kind === 'function') enterAside(run, state, argument.code)
   }
   if (ITERATES.test(name)) forgetTurn(state)
-  forgetMemory(run, state, undefined)
+  forgetMemory(run, state)
   finishCall(state, ITERATES.test(name) ? pointerOf('maybe', true, true, newId(run)) : pointerWithId(UNCLEAR, newId(run)))
   state.pc++
   return name !== 'bpf_throw'
@@ -155,7 +174,7 @@ function callSubprogram (run: Run, state: State, callee: Code): boolean {
       state.doubt ??= `Whether the verifier of this kernel verifies ${callee.fn.name} by itself is not known.`
       enter(fork(run, state, state.pc, null), callee, topFrame(state).registers.slice(0, 6), undefined)
     }
-    forgetMemory(run, state, undefined)
+    forgetMemory(run, state)
     finishCall(state, UNKNOWN)
     state.pc++
     return true

@@ -2,7 +2,7 @@ import {
   arrayElement, arrayLength, isComposite, kindOf, memberNameOffset, memberType, referencedType, vlenOf, type Btf, type TypeId
 } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
-import { plainType } from '../btf/resolve.js'
+import { plainType, resolveSize } from '../btf/resolve.js'
 import { shownText } from '../btf/shown-text.js'
 import { dataView } from '../bytes/checked.js'
 import type { BpfObject } from '../core/object.js'
@@ -18,6 +18,15 @@ export interface MapShape {
   readonly holdsMaps: boolean
   /** Of the maps that it holds; undefined where it holds none, or where that is not known. */
   readonly inner: MapShape | undefined
+  /** Bytes; undefined where the definition does not tell. */
+  readonly keySize: number | undefined
+  /** Bytes; undefined where the definition does not tell. */
+  readonly valueSize: number | undefined
+}
+
+/** What of it the definition has as numbers. */
+interface Definition extends Pick<MapShape, 'keySize' | 'valueSize'> {
+  readonly type: number | undefined
 }
 
 /** Of `enum bpf_map_type`, whose numbers never change. */
@@ -25,21 +34,10 @@ const TYPE = { ARRAY: 2, PERCPU_ARRAY: 6, ARRAY_OF_MAPS: 12, HASH_OF_MAPS: 13, X
 /** BPF_MAP_TYPE_ARENA: whether verifiers know elements of later ones is not looked into. */
 const LAST_TYPE = 33
 
-/**
- * The shapes that there are. Verifiers know elements of arrays alone, by a constant key below the array's length, and not of arrays of
- * maps.
- * @see https://github.com/torvalds/linux/commit/d2102f2f5d75 can_elide_value_nullness()
- */
-const ELEMENTS: MapShape = { knowsElements: true, holdsMaps: false, inner: undefined }
-const VALUES: MapShape = { knowsElements: false, holdsMaps: false, inner: undefined }
-const MAPS: MapShape = { knowsElements: false, holdsMaps: true, inner: undefined }
-const MAPS_OF_ELEMENTS: MapShape = { ...MAPS, inner: ELEMENTS }
-const MAPS_OF_VALUES: MapShape = { ...MAPS, inner: VALUES }
-
 /** Members of a map's definition that are looked at: libbpf knows of fewer. */
 const MAX_PARTS = 16
 
-/** The maps of an object, by the types that it has for them: what a loader sets instead is not asked. */
+/** The maps of an object, by the types and sizes that it has for them: what a loader sets instead is not asked. */
 export interface ObjectMaps {
   /** Of the map that a 64-bit load refers to; undefined where it is not known. */
   readonly shapeOf: (symbol: ElfSymbol, addend: number) => MapShape | undefined
@@ -49,22 +47,33 @@ export interface ObjectMaps {
 export function isMapSection (name: string): boolean { return /^\.?maps/.test(name) }
 
 export function objectMaps ({ bytes, elf, btf }: BpfObject): ObjectMaps {
-  const definitions = once(() =>
+  const declared = once(() =>
     new Map(Array.from(variablesOf(btf, section => section === '.maps'), ({ name, type }) => [name, type])))
+  const shapes = new Map<string, MapShape>()
+  const known = new Map<ElfSymbol, MapShape | undefined>()
 
+  const shared = (definition: Definition, inner: MapShape | undefined): MapShape | undefined => {
+    const made = shapeBy(definition, inner)
+    if (made === undefined) return undefined
+    const text = JSON.stringify(made)
+    const shape = shapes.get(text)
+    if (shape === undefined) shapes.set(text, made)
+    return shape ?? made
+  }
   const shapeOf = ({ name, sectionIndex, value }: ElfSymbol): MapShape | undefined => {
     const section = elf.sections[sectionIndex]
     if (section === undefined || name === '') return undefined
-    if (section.name === '.maps') {
-      const type = definitions().get(name)
-      return type === undefined ? undefined : definedShape(btf, type)
+    if (section.name !== '.maps') {
+      const place = section.offset + value
+      return value + OLD_DEFINITION.SIZE > section.size ? undefined : shared(readOld(dataView(bytes), place, elf.littleEndian), undefined)
     }
-    // The type is the first number of `struct bpf_map_def`, and of what iproute2 has for it. Of inner maps it says nothing.
-    if (value + 4 > section.size) return undefined
-    return shapeOfType(dataView(bytes).getUint32(section.offset + value, elf.littleEndian), undefined)
+    const type = declared().get(name)
+    const definition = type === undefined ? undefined : compositeAt(btf, type)
+    if (definition === undefined) return undefined
+    const inner = innerDefinition(btf, definition)
+    return shared(readDefinition(btf, definition), inner === undefined ? undefined : shared(readDefinition(btf, inner), undefined))
   }
 
-  const known = new Map<ElfSymbol, MapShape | undefined>()
   return {
     shapeOf: (symbol, addend) => {
       if (addend !== 0) return undefined
@@ -74,25 +83,59 @@ export function objectMaps ({ bytes, elf, btf }: BpfObject): ObjectMaps {
   }
 }
 
-/** @param inner of the maps that it holds */
-function shapeOfType (type: number | undefined, inner: MapShape | undefined): MapShape | undefined {
-  switch (type) {
-    case undefined: case 0: return undefined
-    case TYPE.ARRAY: case TYPE.PERCPU_ARRAY: return ELEMENTS
-    case TYPE.ARRAY_OF_MAPS: case TYPE.HASH_OF_MAPS: return inner === ELEMENTS ? MAPS_OF_ELEMENTS : inner === VALUES ? MAPS_OF_VALUES : MAPS
-    // What a lookup finds is a socket that verifiers compare with null even where it is not null, which is not told apart here.
-    case TYPE.XSKMAP: return undefined
-    default: return type <= LAST_TYPE ? VALUES : undefined
+/**
+ * Verifiers know elements of arrays alone, by a constant key below the array's length, and not of arrays of maps.
+ *
+ * @param inner of the maps that it holds
+ * @see https://github.com/torvalds/linux/commit/d2102f2f5d75 can_elide_value_nullness()
+ */
+function shapeBy ({ type, keySize, valueSize }: Definition, inner: MapShape | undefined): MapShape | undefined {
+  // What a lookup in a BPF_MAP_TYPE_XSKMAP finds is a socket that verifiers compare with null even where it is not null.
+  if (type === undefined || type === 0 || type === TYPE.XSKMAP || type > LAST_TYPE) return undefined
+  const knowsElements = type === TYPE.ARRAY || type === TYPE.PERCPU_ARRAY
+  const holdsMaps = type === TYPE.ARRAY_OF_MAPS || type === TYPE.HASH_OF_MAPS
+  return { knowsElements, holdsMaps, inner: holdsMaps ? inner : undefined, keySize, valueSize }
+}
+
+/** How `struct bpf_map_def` begins, and what iproute2 has for it: three numbers of 4 bytes. Of inner maps they say nothing. */
+const OLD_DEFINITION = { type: 0, keySize: 4, valueSize: 8, SIZE: 12 } as const
+
+function readOld (view: DataView, place: number, littleEndian: boolean): Definition {
+  const at = (offset: number): number => view.getUint32(place + offset, littleEndian)
+  return { type: at(OLD_DEFINITION.type), keySize: at(OLD_DEFINITION.keySize), valueSize: at(OLD_DEFINITION.valueSize) }
+}
+
+/** What BTF has: for `__uint(type, BPF_MAP_TYPE_HASH)` a pointer to an array of as many, for `__type(key, int)` one to the type. */
+function readDefinition (btf: Btf, definition: TypeId): Definition {
+  return {
+    type: numberOf(btf, definition, 'type'),
+    keySize: numberOf(btf, definition, 'key_size') ?? sizeOfPart(btf, definition, 'key'),
+    valueSize: numberOf(btf, definition, 'value_size') ?? sizeOfPart(btf, definition, 'value')
   }
 }
 
-/** The shape by a definition in BTF: `__uint(type, BPF_MAP_TYPE_HASH)` is a pointer to an array of as many. */
-function definedShape (btf: Btf, declared: TypeId): MapShape | undefined {
-  const definition = plainType(btf, declared)
-  if (!isComposite(kindOf(btf, definition))) return undefined
-  const inner = memberOf(btf, definition, 'values')
-  const of = inner === undefined ? undefined : innerDefinition(btf, inner)
-  return shapeOfType(numberOf(btf, definition), of === undefined ? undefined : shapeOfType(numberOf(btf, of), undefined))
+function compositeAt (btf: Btf, type: TypeId): TypeId | undefined {
+  const plain = plainType(btf, type)
+  return isComposite(kindOf(btf, plain)) ? plain : undefined
+}
+
+function numberOf (btf: Btf, definition: TypeId, name: string): number | undefined {
+  const array = pointedTo(btf, memberOf(btf, definition, name))
+  return array !== undefined && kindOf(btf, array) === BtfKind.ARRAY ? arrayLength(btf, array) : undefined
+}
+
+function sizeOfPart (btf: Btf, definition: TypeId, name: string): number | undefined {
+  const type = pointedTo(btf, memberOf(btf, definition, name))
+  const size = type === undefined ? -1 : resolveSize(btf, type)
+  return size < 0 ? undefined : size
+}
+
+/** What `__array(values, …)` says of the maps that a map holds: an array of pointers to their definition. */
+function innerDefinition (btf: Btf, definition: TypeId): TypeId | undefined {
+  const array = memberOf(btf, definition, 'values')
+  if (array === undefined || kindOf(btf, array) !== BtfKind.ARRAY) return undefined
+  const inner = pointedTo(btf, plainType(btf, arrayElement(btf, array)))
+  return inner === undefined ? undefined : compositeAt(btf, inner)
 }
 
 function memberOf (btf: Btf, definition: TypeId, name: string): TypeId | undefined {
@@ -102,19 +145,6 @@ function memberOf (btf: Btf, definition: TypeId, name: string): TypeId | undefin
   return undefined
 }
 
-/** The number that the member `type` of a definition stands for. */
-function numberOf (btf: Btf, definition: TypeId): number | undefined {
-  const pointer = memberOf(btf, definition, 'type')
-  if (pointer === undefined || kindOf(btf, pointer) !== BtfKind.PTR) return undefined
-  const array = plainType(btf, referencedType(btf, pointer))
-  return kindOf(btf, array) === BtfKind.ARRAY ? arrayLength(btf, array) : undefined
-}
-
-/** What `__array(values, …)` says of the maps that a map holds: an array of pointers to their definition. */
-function innerDefinition (btf: Btf, values: TypeId): TypeId | undefined {
-  if (kindOf(btf, values) !== BtfKind.ARRAY) return undefined
-  const pointer = plainType(btf, arrayElement(btf, values))
-  if (kindOf(btf, pointer) !== BtfKind.PTR) return undefined
-  const definition = plainType(btf, referencedType(btf, pointer))
-  return isComposite(kindOf(btf, definition)) ? definition : undefined
+function pointedTo (btf: Btf, pointer: TypeId | undefined): TypeId | undefined {
+  return pointer !== undefined && kindOf(btf, pointer) === BtfKind.PTR ? plainType(btf, referencedType(btf, pointer)) : undefined
 }
