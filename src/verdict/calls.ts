@@ -7,7 +7,7 @@ import type { MapShape } from './maps.js'
 import { passPoison } from './pass-poison.js'
 import { clobberAll, fork, keepStopped, newId, operand, reach, type Run } from './run.js'
 import { isChosen, isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
-import { clobber, fill, newStack } from './stack.js'
+import { clobber, fill, keyAt, newStack } from './stack.js'
 import { copyFrame, newContext, newSeen, ownStack, topFrame, widen, type Context, type Frame, type State } from './state.js'
 import { MAP, NOT_NULL, pointerOf, pointerWithId, UNCLEAR, type Value } from './value.js'
 
@@ -64,8 +64,10 @@ function callHelper (run: Run, state: State, helper: number): boolean {
     topFrame(returned).registers[0] = UNKNOWN
     leave(run, returned)
   }
+  // Verifiers look at the key before they forget it.
+  const result = helper === MAP_LOOKUP ? element(run, state) : resultOfHelper(run, helper)
   if (!WITHOUT_ARGUMENTS.has(helper)) forgetMemory(run, state, helper)
-  finishCall(state, helper === MAP_LOOKUP ? element(run, mapAt(state, 1)) : resultOfHelper(run, helper))
+  finishCall(state, result)
   state.pc++
   return true
 }
@@ -83,10 +85,27 @@ function resultOfHelper (run: Run, helper: number): Value {
   }
 }
 
-/** What a lookup in a map finds. Of an array, newer verifiers may know that it is there. */
-function element (run: Run, map: MapShape | undefined): Value {
-  const nullness = run.age.knowsElements !== 'no' && map?.knowsElements !== false ? 'likely' : 'maybe'
-  return pointerOf(nullness, map?.holdsMaps === true, false, newId(run), map?.inner)
+/**
+ * What a lookup in a map finds. Of an array, newer verifiers know that it is there where the key is a constant below the array's length.
+ * That is 1 or more, and a loader may set it: only of the key 0 it is known here.
+ */
+function element (run: Run, state: State): Value {
+  const map = mapAt(state, 1)
+  const { knowsElements } = run.age
+  if (knowsElements === 'no' || map?.knowsElements === 'never') {
+    return pointerOf('maybe', map?.holdsMaps === true, false, newId(run), map?.inner)
+  }
+  const key = map?.knowsElements === 'by key' ? keyOf(state, map) : undefined
+  if (key === 'zero' && knowsElements === 'yes') return NOT_NULL
+  // Of an execution, what verifiers do not know may be a number here.
+  return pointerOf(key === 'unknown' && run.choices === undefined ? 'maybe' : 'likely', false, false, newId(run))
+}
+
+function keyOf (state: State, { keySize }: MapShape): ReturnType<typeof keyAt> {
+  const pointer = operand(state, 2)
+  if (pointer?.kind !== 'stack' || pointer.offset === undefined || keySize === undefined) return undefined
+  const frame = state.frames[pointer.frame]
+  return frame === undefined ? undefined : keyAt(frame.stack, pointer.offset, keySize)
 }
 
 /** The map that a register points to; undefined where it is not known. */

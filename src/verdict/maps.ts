@@ -12,8 +12,11 @@ import { variablesOf } from './settable.js'
 
 /** What the verdict takes from a map's definition. Two maps that it does not tell apart have the same one. */
 export interface MapShape {
-  /** Whether verifiers may know that what a lookup finds is not null. If not, all of them take it for null or not. */
-  readonly knowsElements: boolean
+  /**
+   * What verifiers may know of a lookup's result that is not null: `never`: nothing, so that all of them take it for null or not;
+   * `by key`: newer ones do where the key is a constant within the map; `unclear`: so, or never.
+   */
+  readonly knowsElements: 'never' | 'by key' | 'unclear'
   /** Whether what a lookup finds is a map. */
   readonly holdsMaps: boolean
   /** Of the maps that it holds; undefined where it holds none, or where that is not known. */
@@ -92,9 +95,14 @@ export function objectMaps ({ bytes, elf, btf }: BpfObject): ObjectMaps {
 function shapeBy ({ type, keySize, valueSize }: Definition, inner: MapShape | undefined): MapShape | undefined {
   // What a lookup in a BPF_MAP_TYPE_XSKMAP finds is a socket that verifiers compare with null even where it is not null.
   if (type === undefined || type === 0 || type === TYPE.XSKMAP || type > LAST_TYPE) return undefined
-  const knowsElements = type === TYPE.ARRAY || type === TYPE.PERCPU_ARRAY
+  const knowsElements = type === TYPE.ARRAY || type === TYPE.PERCPU_ARRAY ? 'by key' : 'never'
   const holdsMaps = type === TYPE.ARRAY_OF_MAPS || type === TYPE.HASH_OF_MAPS
-  return { knowsElements, holdsMaps, inner: holdsMaps ? inner : undefined, keySize, valueSize }
+  return { knowsElements, holdsMaps, inner: holdsMaps && inner !== undefined ? innerShape(inner) : undefined, keySize, valueSize }
+}
+
+/** Of a map that another holds, which may have another length than its definition: newer verifiers take that into account. */
+function innerShape (shape: MapShape): MapShape {
+  return shape.knowsElements === 'never' ? shape : { ...shape, knowsElements: 'unclear' }
 }
 
 /** How `struct bpf_map_def` begins, and what iproute2 has for it: three numbers of 4 bytes. Of inner maps they say nothing. */

@@ -55,10 +55,9 @@ PROGRAM(lru_or_array_passed) { return use(look_up(&lru) + look_up(&array)); }
 PROGRAM(either_hash) { void *map = bpf_get_prandom_u32() & 1 ? (void *)&hash : (void *)&lru; return use(look_up(map)); }
 PROGRAM(hash_or_array) { void *map = bpf_get_prandom_u32() & 1 ? (void *)&hash : (void *)&array; return use(look_up(map)); }
 
-PROGRAM(array_keeps_flag) { volatile int has = HAS_GONE; LOOK_UP(array); if (value && has) *value = GONE(); return 0; }
-PROGRAM(hash_keeps_flag) { volatile int has = HAS_GONE; LOOK_UP(hash); if (value && has) *value = GONE(); return 0; }
-PROGRAM(hash_keeps_true) { volatile int has = HAS_PID; LOOK_UP(hash); if (value && !has) *value = GONE(); return 0; }
-PROGRAM(hash_keeps_long) { volatile long has = HAS_GONE; LOOK_UP(hash); if (value && has) *value = GONE(); return 0; }
+PROGRAM(array_keeps_flag) { volatile long has = HAS_GONE; LOOK_UP(array); if (value && has) *value = GONE(); return 0; }
+PROGRAM(hash_keeps_flag) { volatile long has = HAS_GONE; LOOK_UP(hash); if (value && has) *value = GONE(); return 0; }
+PROGRAM(hash_keeps_true) { volatile long has = HAS_PID; LOOK_UP(hash); if (value && !has) *value = GONE(); return 0; }
 PROGRAM(insert_keeps_flag) { volatile long has = HAS_GONE; int key = 0; long one = 1; bpf_map_update_elem(&hash, &key, &one, 0); if (has) use(GONE()); return 0; }
 PROGRAM(remove_keeps_flag) { volatile long has = HAS_GONE; int key = 0; bpf_map_delete_elem(&hash, &key); if (has) use(GONE()); return 0; }
 PROGRAM(key_is_flag) { int key = HAS_GONE; bpf_map_delete_elem(&hash, &key); if (*(volatile int *)&key) use(GONE()); return 0; }
