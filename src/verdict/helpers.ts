@@ -57,7 +57,7 @@ export const FILLED: ReadonlyMap<number, number> = new Map([
 
 /**
  * Helpers that read a key, or a value, of the map that they get first, and nothing behind it: by the register of the pointer, what it
- * points to. Verifiers before Linux 6.12 forget what was there, newer ones do not.
+ * points to. Older verifiers, that of Linux 6.12 among them, forget what was there; that of 6.18 does not.
  */
 export const OF_MAP: ReadonlyMap<number, ReadonlyMap<number, 'keySize' | 'valueSize'>> = new Map([
   [1, new Map([[2, 'keySize']])],
