@@ -145,8 +145,9 @@ function nullness (age: Age, pointer: Value): 'maybe' | 'never' | 'unclear' {
 
 function settleNull (state: State, register: number | undefined, pointer: Value, isNull: boolean): void {
   if (pointer.kind !== 'pointer' || pointer.null === 'no') return
+  const { isOfMemory, deep, map } = pointer
   const mayBeNull = pointer.null === 'maybe' || pointer.null === 'likely'
-  const known: Value = isNull ? constant(0n) : mayBeNull ? pointerOf('no', pointer.isOfMemory, pointer.deep) : pointer
+  const known: Value = isNull ? constant(0n) : mayBeNull ? pointerOf('no', isOfMemory, deep, 0, map) : pointer
   if (register !== undefined && register !== 10) topFrame(state).registers[register] = known
   if (pointer.id !== 0) mapValues(state, other => other.kind === 'pointer' && other.id === pointer.id ? known : other)
 }

@@ -2,11 +2,12 @@ import type { Insn } from '../insn/insn.js'
 import { STB_WEAK } from '../elf/constants.js'
 import { isPoison, PSEUDO, type Code } from './code.js'
 import { chooseRegister } from './free.js'
-import { BPF_LOOP, CALLBACKS, FILLED, MAP_LOOKUP, resultOf, SIZES, TAIL_CALL, WITHOUT_ARGUMENTS } from './helpers.js'
+import { BPF_LOOP, CALLBACKS, FILLED, MAP_LOOKUP, OF_MAP, resultOf, SIZES, TAIL_CALL, WITHOUT_ARGUMENTS } from './helpers.js'
+import type { MapShape } from './maps.js'
 import { passPoison } from './pass-poison.js'
 import { clobberAll, fork, keepStopped, newId, operand, reach, type Run } from './run.js'
 import { isChosen, isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
-import { clobber, fill, newStack } from './stack.js'
+import { clobber, fill, keyAt, newStack } from './stack.js'
 import { copyFrame, newContext, newSeen, ownStack, topFrame, widen, type Context, type Frame, type State } from './state.js'
 import { MAP, NOT_NULL, pointerOf, pointerWithId, UNCLEAR, type Value } from './value.js'
 
@@ -63,8 +64,10 @@ function callHelper (run: Run, state: State, helper: number): boolean {
     topFrame(returned).registers[0] = UNKNOWN
     leave(run, returned)
   }
-  if (!WITHOUT_ARGUMENTS.has(helper)) forgetMemory(run, state, SIZES.get(helper), FILLED.get(helper))
-  finishCall(state, resultOfHelper(run, helper))
+  // Verifiers look at the key before they forget it.
+  const result = helper === MAP_LOOKUP ? element(run, state) : resultOfHelper(run, helper)
+  if (!WITHOUT_ARGUMENTS.has(helper)) forgetMemory(run, state, helper)
+  finishCall(state, result)
   state.pc++
   return true
 }
@@ -74,15 +77,41 @@ function resultOfHelper (run: Run, helper: number): Value {
     case 'number': return UNKNOWN
     case 'processor': return run.age.boundsProcessors === 'no' ? UNKNOWN : VAGUE
     case 'ranged': return VAGUE
-    case 'maybe-null': {
-      const nullness = helper === MAP_LOOKUP && run.age.knowsElements !== 'no' ? 'likely' : 'maybe'
-      return pointerOf(nullness, helper !== MAP_LOOKUP, false, newId(run))
-    }
+    case 'maybe-null': return pointerOf('maybe', true, false, newId(run))
     case 'maybe-null-deep': return pointerOf('maybe', true, true, newId(run))
     case 'pointer': return NOT_NULL
     case 'pointer-deep': return pointerWithId(UNCLEAR, newId(run))
     case 'unclear': return pointerWithId(UNCLEAR, newId(run))
   }
+}
+
+/**
+ * What a lookup in a map finds. Of an array, newer verifiers know that it is there where the key is a constant below the array's length.
+ * That is 1 or more, and a loader may set it: only of the key 0 it is known here.
+ */
+function element (run: Run, state: State): Value {
+  const map = mapAt(state, 1)
+  const { knowsElements } = run.age
+  if (knowsElements === 'no' || map?.knowsElements === 'never') {
+    return pointerOf('maybe', map?.holdsMaps === true, false, newId(run), map?.inner)
+  }
+  const key = map?.knowsElements === 'by key' ? keyOf(state, map) : undefined
+  if (key === 'zero' && knowsElements === 'yes') return NOT_NULL
+  // Of an execution, what verifiers do not know may be a number here.
+  return pointerOf(key === 'unknown' && run.choices === undefined ? 'maybe' : 'likely', false, false, newId(run))
+}
+
+function keyOf (state: State, { keySize }: MapShape): ReturnType<typeof keyAt> {
+  const pointer = operand(state, 2)
+  if (pointer?.kind !== 'stack' || pointer.offset === undefined || keySize === undefined) return undefined
+  const frame = state.frames[pointer.frame]
+  return frame === undefined ? undefined : keyAt(frame.stack, pointer.offset, keySize)
+}
+
+/** The map that a register points to; undefined where it is not known. */
+function mapAt (state: State, register: number): MapShape | undefined {
+  const pointer = operand(state, register)
+  return pointer?.kind === 'pointer' ? pointer.map : undefined
 }
 
 /** The registers after a call: the result, and five that may not be read. */
@@ -92,8 +121,16 @@ function finishCall (state: State, result: Value): void {
   for (let r = 1; r <= 5; r++) registers[r] = undefined
 }
 
-/** What a helper may write through its arguments. @param filled the register whose memory it writes for certain */
-function forgetMemory (run: Run, state: State, sizes: ReadonlyMap<number, number> | undefined, filled?: number): void {
+/**
+ * What may be written through the arguments of a call, or what verifiers forget as if it were.
+ *
+ * @param helper undefined: another function is called
+ */
+function forgetMemory (run: Run, state: State, helper?: number): void {
+  const sizes = helper === undefined ? undefined : SIZES.get(helper)
+  const filled = helper === undefined ? undefined : FILLED.get(helper)
+  const ofMap = helper === undefined ? undefined : OF_MAP.get(helper)
+  const map = ofMap === undefined ? undefined : mapAt(state, 1)
   for (let r = 1; r <= 5; r++) {
     const argument = operand(state, r)
     if (argument?.kind !== 'stack') continue
@@ -102,6 +139,11 @@ function forgetMemory (run: Run, state: State, sizes: ReadonlyMap<number, number
     const size = sizeRegister === undefined ? undefined : operand(state, sizeRegister)
     const bytes = size?.kind === 'scalar' && size.bounds.umax <= 512n ? Number(size.bounds.umax) : undefined
     if (frame === undefined) continue
+    const part = ofMap?.get(r)
+    if (part !== undefined) {
+      clobber(ownStack(frame), argument.offset, map?.[part])
+      continue
+    }
     const isFilled = r === filled && bytes !== undefined && size?.kind === 'scalar' && size.exact && isConstant(size) && !isChosen(size)
     // What is beside it in a slot, verifiers forget or not.
     if (isFilled && run.choices !== undefined) clobber(ownStack(frame), argument.offset, bytes)
@@ -127,7 +169,7 @@ function callKernelFunction (run: Run, state: State, name: string, isWeak: boole
     if (argument?.kind === 'function') enterAside(run, state, argument.code)
   }
   if (ITERATES.test(name)) forgetTurn(state)
-  forgetMemory(run, state, undefined)
+  forgetMemory(run, state)
   finishCall(state, ITERATES.test(name) ? pointerOf('maybe', true, true, newId(run)) : pointerWithId(UNCLEAR, newId(run)))
   state.pc++
   return name !== 'bpf_throw'
@@ -151,7 +193,7 @@ function callSubprogram (run: Run, state: State, callee: Code): boolean {
       state.doubt ??= `Whether the verifier of this kernel verifies ${callee.fn.name} by itself is not known.`
       enter(fork(run, state, state.pc, null), callee, topFrame(state).registers.slice(0, 6), undefined)
     }
-    forgetMemory(run, state, undefined)
+    forgetMemory(run, state)
     finishCall(state, UNKNOWN)
     state.pc++
     return true

@@ -55,6 +55,17 @@ export const FILLED: ReadonlyMap<number, number> = new Map([
   [4, 1], [16, 1], [26, 3], [45, 1], [112, 1], [113, 1], [114, 1], [115, 1]
 ])
 
+/**
+ * Helpers that read a key, or a value, of the map that they get first, and nothing behind it: by the register of the pointer, what it
+ * points to. Older verifiers, that of Linux 6.12 among them, forget what was there; that of 6.18 does not.
+ */
+export const OF_MAP: ReadonlyMap<number, ReadonlyMap<number, 'keySize' | 'valueSize'>> = new Map([
+  [1, new Map([[2, 'keySize']])],
+  [2, new Map([[2, 'keySize'], [3, 'valueSize']])],
+  [3, new Map([[2, 'keySize']])],
+  [195, new Map([[2, 'keySize']])]
+])
+
 /** Helpers that call a function of the object: the register of the function, and what its arguments are. */
 export const CALLBACKS: ReadonlyMap<number, {
   readonly fn: number

@@ -63,8 +63,8 @@ function typesOf (btf: Btf): ReadonlyMap<string, TypeId> {
   return new Map(Array.from(variablesOf(btf, isReadOnlyData), ({ section, name, type }) => [`${section}.${name}`, type]))
 }
 
-/** The variables that BTF has for the data sections whose names are wanted. */
-function * variablesOf (
+/** The variables that BTF has for the sections whose names are wanted. */
+export function * variablesOf (
   btf: Btf, isWanted: (section: string) => boolean
 ): Generator<{ readonly section: string, readonly name: string, readonly type: TypeId }> {
   for (const id of listedKinds(btf).datasecs) {

@@ -118,6 +118,26 @@ function read (age: Age, rules: Rules, littleEndian: boolean, slot: Slot, byte: 
   return ofSize(size, { exact: value.exact })
 }
 
+/**
+ * What verifiers that look for it hold of a map's key on the stack: `zero`: all of them, that it is 0; `unknown`: none, which number it
+ * is; undefined: another number, or in doubt. A number that is stored with another size than the key's, they do not take for it.
+ *
+ * @see https://github.com/torvalds/linux/commit/d2102f2f5d75 get_constant_map_key()
+ */
+export function keyAt (stack: Stack, offset: number, size: number): 'zero' | 'unknown' | undefined {
+  const index = slotIndex(offset)
+  const slot = index === undefined ? undefined : stack[index]
+  const byte = byteOf(offset)
+  if (slot === undefined || size === 0 || byte + size > 8) return undefined
+  const wanted = maskOf(byte, size)
+  if ((slot.zeroes & wanted) === wanted) return 'zero'
+  const { value } = slot
+  if (value === undefined) return (slot.vague & wanted) === 0 ? 'unknown' : undefined
+  if (value.kind !== 'scalar' || byte !== 0 || slot.size !== size) return undefined
+  if (isConstant(value)) return isZero(value) ? 'zero' : undefined
+  return value.exact ? 'unknown' : undefined
+}
+
 /** Forgets everything from `offset` on (`size` bytes of it, or all that lies above), because something may write there. */
 export function clobber (stack: Stack, offset: number | undefined, size: number | undefined): void {
   const first = offset ?? -STACK_SIZE

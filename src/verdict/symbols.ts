@@ -11,9 +11,10 @@ import { bytesOf } from './assume.js'
 import { share } from './bounds.js'
 import { once } from './code.js'
 import type { JudgeOptions } from './judgement.js'
+import { isMapSection, objectMaps } from './maps.js'
 import { constant, isConstant, ofSize, scalar, VAGUE, type Scalar } from './scalar.js'
 import { isReadOnlyData, placesOf, settableVariables } from './settable.js'
-import { dataPointer, MAP, NOT_NULL, pointerOf, UNCLEAR, type DataRegion, type Value } from './value.js'
+import { dataPointer, MAP, mapPointer, NOT_NULL, pointerOf, UNCLEAR, type DataRegion, type Value } from './value.js'
 import { patchOf, versionText } from './version-text.js'
 
 /** What symbols of the object stand for once it is loaded. */
@@ -31,6 +32,7 @@ export function symbolValues (object: BpfObject, options: JudgeOptions): SymbolV
   const regions = new Map<number, DataRegion>()
   const kconfig = new Map<string, DataRegion>()
   const notKnown = new Set<string>()
+  const maps = objectMaps(object)
 
   const regionOf = (index: number): DataRegion | undefined => {
     const section = object.elf.sections[index]
@@ -58,7 +60,9 @@ export function symbolValues (object: BpfObject, options: JudgeOptions): SymbolV
       if (symbol.sectionIndex !== 0) {
         const region = regionOf(symbol.sectionIndex)
         if (region !== undefined) return dataPointer(region, symbol.value + addend)
-        return /^\.?maps/.test(object.elf.sections[symbol.sectionIndex]?.name ?? '') ? MAP : NOT_NULL
+        if (!isMapSection(object.elf.sections[symbol.sectionIndex]?.name ?? '')) return NOT_NULL
+        const map = maps.shapeOf(symbol, addend)
+        return map === undefined ? MAP : mapPointer(map)
       }
       externs ??= readExterns(object.btf)
       const extern = externs.get(symbol.name)

@@ -1,5 +1,6 @@
 import type { Code } from './code.js'
 import { ANY_NUMBER, sameBounds } from './bounds.js'
+import type { MapShape } from './maps.js'
 import { includes, isConstant, isZero, scalar, scalarWithId, union, VAGUE, type Scalar } from './scalar.js'
 
 /** A pointer into the stack of a frame of the call chain. */
@@ -40,6 +41,8 @@ export interface OtherPointer {
   readonly deep: boolean
   /** Equal for copies. */
   readonly id: number
+  /** Of a pointer to a map itself; undefined where it is none, or not known which. */
+  readonly map: MapShape | undefined
 }
 
 /** The address of a function of the object, for a callback. */
@@ -63,18 +66,28 @@ interface Shape {
   readonly offset: number | undefined
   readonly data: DataRegion | undefined
   readonly code: Code | undefined
+  readonly map: MapShape | undefined
 }
 
-export function pointerOf (nullness: OtherPointer['null'], isOfMemory: boolean, deep: boolean, id = 0): OtherPointer {
+export function pointerOf (nullness: OtherPointer['null'], isOfMemory: boolean, deep: boolean, id = 0, map?: MapShape): OtherPointer {
   const made: OtherPointer & Shape = {
-    kind: 'pointer', null: nullness, isOfMemory, deep, id, frame: 0, offset: undefined, data: undefined, code: undefined
+    kind: 'pointer', null: nullness, isOfMemory, deep, id, frame: 0, offset: undefined, data: undefined, code: undefined, map
   }
   return made
 }
 
 export function stackPointer (frame: number, offset: number | undefined): StackPointer {
   const made: StackPointer & Shape = {
-    kind: 'stack', null: undefined, isOfMemory: undefined, deep: undefined, id: 0, frame, offset, data: undefined, code: undefined
+    kind: 'stack',
+    null: undefined,
+    isOfMemory: undefined,
+    deep: undefined,
+    id: 0,
+    frame,
+    offset,
+    data: undefined,
+    code: undefined,
+    map: undefined
   }
   return made
 }
@@ -87,21 +100,42 @@ export function framePointerOf (frame: number): StackPointer { return FRAME_POIN
 
 export function dataPointer (data: DataRegion, offset: number | undefined): DataPointer {
   const made: DataPointer & Shape = {
-    kind: 'data', null: undefined, isOfMemory: undefined, deep: undefined, id: 0, frame: 0, offset, data, code: undefined
+    kind: 'data',
+    null: undefined,
+    isOfMemory: undefined,
+    deep: undefined,
+    id: 0,
+    frame: 0,
+    offset,
+    data,
+    code: undefined,
+    map: undefined
   }
   return made
 }
 
 export function functionPointer (code: Code): FunctionPointer {
   const made: FunctionPointer & Shape = {
-    kind: 'function', null: undefined, isOfMemory: undefined, deep: undefined, id: 0, frame: 0, offset: undefined, data: undefined, code
+    kind: 'function',
+    null: undefined,
+    isOfMemory: undefined,
+    deep: undefined,
+    id: 0,
+    frame: 0,
+    offset: undefined,
+    data: undefined,
+    code,
+    map: undefined
   }
   return made
 }
 
 export const UNCLEAR = pointerOf('unclear', true, true)
 export const NOT_NULL = pointerOf('no', false, false)
+/** Any map. */
 export const MAP = pointerOf('no', true, false)
+
+export function mapPointer (map: MapShape): OtherPointer { return pointerOf('no', true, false, 0, map) }
 
 export function sameValue (a: Value | undefined, b: Value | undefined): boolean {
   if (a === b) return true
@@ -110,9 +144,13 @@ export function sameValue (a: Value | undefined, b: Value | undefined): boolean 
     case 'scalar': return b.kind === 'scalar' && a.exact === b.exact && sameBounds(a.bounds, b.bounds)
     case 'stack': return b.kind === 'stack' && a.frame === b.frame && a.offset === b.offset
     case 'data': return b.kind === 'data' && a.data === b.data && a.offset === b.offset
-    case 'pointer': return b.kind === 'pointer' && a.null === b.null && a.deep === b.deep && a.isOfMemory === b.isOfMemory
+    case 'pointer': return b.kind === 'pointer' && a.map === b.map && sameButMap(a, b)
     case 'function': return b.kind === 'function' && a.code === b.code
   }
+}
+
+function sameButMap (a: OtherPointer, b: OtherPointer): boolean {
+  return a.null === b.null && a.deep === b.deep && a.isOfMemory === b.isOfMemory
 }
 
 /** Whether everything that holds for `b` holds for `a`; an `a` that is wider must be exact, so that what it leads to is certain too. */
@@ -125,7 +163,8 @@ export function covers (a: Value | undefined, b: Value | undefined, ids: IdPairs
 function allows (a: Value, b: Value, needsExact: boolean): boolean {
   if (sameValue(a, b)) return true
   if (a.kind === 'scalar' && b.kind === 'scalar') return (a.exact || !needsExact) && includes(a, b)
-  return a.kind === 'pointer' && a.null === 'unclear' && !needsExact
+  if (a.kind !== 'pointer' || needsExact) return false
+  return a.null === 'unclear' || (b.kind === 'pointer' && a.map === undefined && sameButMap(a, b))
 }
 
 function sameId (a: number, b: number, ids: IdPairs): boolean {
@@ -161,8 +200,8 @@ export function withId (value: Value, id: number): Value {
 }
 
 /** The same pointer with another id. */
-export function pointerWithId ({ null: nullness, isOfMemory, deep }: OtherPointer, id: number): OtherPointer {
-  return pointerOf(nullness, isOfMemory, deep, id)
+export function pointerWithId ({ null: nullness, isOfMemory, deep, map }: OtherPointer, id: number): OtherPointer {
+  return pointerOf(nullness, isOfMemory, deep, id, map)
 }
 
 /** What is known of a place that has `a` on one path and `b` on another. */
@@ -173,6 +212,7 @@ export function join (a: Value | undefined, b: Value | undefined): Value | undef
   if (a.kind === 'stack' && b.kind === 'stack' && a.frame === b.frame) return stackPointer(a.frame, undefined)
   if (a.kind === 'data' && b.kind === 'data' && a.data === b.data) return dataPointer(a.data, undefined)
   if (a.kind === 'function' || b.kind === 'function' || a.kind === 'stack' || b.kind === 'stack') return undefined
+  if (a.kind === 'pointer' && b.kind === 'pointer' && sameButMap(a, b)) return pointerOf(a.null, a.isOfMemory, a.deep)
   return UNCLEAR
 }
 

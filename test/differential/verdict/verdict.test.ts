@@ -21,9 +21,9 @@ const isLong = process.env['CORELO_VERDICT_PROGRAMS'] !== undefined
 
 /**
  * Forms of guards by where they stand: in a function's own code, behind limits of a number, in what is called back, on other ways, in
- * what replaces another, behind what a helper brought.
+ * what replaces another, behind what a helper brought, behind lookups in maps.
  */
-const CORPUS = ['guards', 'bounds', 'callbacks', 'ways', 'replacing', 'filled'].map(name =>
+const CORPUS = ['guards', 'bounds', 'callbacks', 'ways', 'replacing', 'filled', 'maps'].map(name =>
   join(ROOT, `test/differential/verdict/${name}.bpf.c`))
 const REPLACING = join(ROOT, 'test/differential/verdict/replacing.bpf.c')
 const AGES = join(ROOT, 'test/differential/verdict/ages.bpf.c')
