@@ -1,3 +1,4 @@
+import { alikePrograms, namesOfAlike } from '../report/alike-programs.js'
 import type { OutcomeFailure } from '../report/outcome.js'
 import type { ReportSuggestion } from '../wire/report.js'
 import { count, firstOf } from '../wire/words.js'
@@ -67,8 +68,20 @@ export function foldedExplanationOf (outcome: CheckOutcome, objectName: string):
   })
 }
 
-function explained ({ state, reason, failures, failures_total: total }: CheckOutcome, lines: () => string[]): string[] {
-  if (failures.length === 0) return [reason ?? MEANINGS[state]]
+/**
+ * Of an outcome of which no place is listed: the programs that are told of, by their reasons. Where there is but one reason for one
+ * program, that is the outcome's own.
+ */
+export function placelessLines ({ state, reason, programs }: CheckOutcome): string[] {
+  const told = alikePrograms(programs.filter(({ verdict }) => verdict === state))
+  return told.reduce((sum, { programs }) => sum + programs.length, 0) < 2
+    ? [reason ?? MEANINGS[state]]
+    : told.map(({ reason, programs }) => `${namesOfAlike(programs)}: ${reason}`)
+}
+
+function explained (outcome: CheckOutcome, lines: () => string[]): string[] {
+  const { failures, failures_total: total } = outcome
+  if (failures.length === 0) return placelessLines(outcome)
   const more = total - failures.length
   return more > 0 ? [...lines(), `and ${count(more, 'more place')}`] : lines()
 }

@@ -1,3 +1,4 @@
+import { alikePrograms, namesOfAlike } from '../report/alike-programs.js'
 import { byAdvice } from '../report/shared-advice.js'
 import type { ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSource, Verdict } from '../wire/report.js'
 import { printable, shorten, table } from './table.js'
@@ -66,14 +67,16 @@ export function diagnostics (report: Pick<ShownReport, 'relocations'>, objectNam
 
 /**
  * Why programs do not load, or may not, where no line of `diagnostics` is about them: programs that are not decided, and programs that get
- * to poison of a subprogram or of their own.
+ * to poison of a subprogram or of their own. Programs with one reason are one line.
  */
 export function verdictLines ({ programs, relocations }: Pick<ShownReport, 'programs' | 'relocations'>, paint: Paint = PLAIN): string[] {
   const told = new Set(relocations.filter(({ status }) => status === 'poisoned' || status === 'failed')
     .flatMap(({ places }) => places.filter(({ reachable }) => reachable !== false).map(place => keyOf(place.program, place.section))))
-  return programs.filter(({ verdict, verdict_reason: reason, name, section }) =>
-    reason !== null && (verdict === 'unknown' || (verdict === 'fails' && !told.has(keyOf(name, section)))))
-    .map(program => programHeading(program, paint))
+  const untold = programs.filter(({ verdict, name, section }) =>
+    verdict === 'unknown' || (verdict === 'fails' && !told.has(keyOf(name, section))))
+  return alikePrograms(untold).map(({ verdict, reason, programs }) => programs.length === 1
+    ? programHeading(programs[0], paint)
+    : `${paint('bold', printable(namesOfAlike(programs)))}: verdict ${paint(COLOURS[verdict], verdict)}: ${printable(reason)}`)
 }
 
 /** `20 resolved, 1 absent, 1 poisoned`; what there is none of is left out. */

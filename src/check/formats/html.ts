@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { placeAt, type Cell, type CellTables } from '../cells.js'
-import { failureSentence, lineOf, MEANINGS } from '../failure-text.js'
+import { failureSentence, lineOf, placelessLines } from '../failure-text.js'
 import { folded, type Fold } from '../folded.js'
 import { STATES, type CheckOutcome, type CheckState, type CheckSummary } from '../wire.js'
 import { escapeMarkup as text } from './escape.js'
@@ -74,8 +74,8 @@ function groupOf ({ outcome, kernels, baseline }: Group): string {
 }
 
 function explained (outcome: CheckOutcome): string {
-  const { failures, failures_total: total, reason, state } = outcome
-  if (failures.length === 0) return `<p>${text(reason ?? MEANINGS[state])}</p>\n`
+  const { failures, failures_total: total } = outcome
+  if (failures.length === 0) return placelessLines(outcome).map(line => `<p>${text(line)}</p>\n`).join('')
   const { shared, advised } = folded(failures)
   const first = shared.map(({ advice, items }) =>
     `<p>${text(advice.text)}</p>\n<details><summary>${text(firstOf(accessesOf(items), ACCESSES_NAMED))}</summary>\n` +

@@ -91,3 +91,25 @@ it('advice about how the program is compiled is told once and first, with all th
     '  Leave the program out.'
   ])
 })
+
+it('where no place is listed, programs are told of by their reasons, and those with one reason together', () => {
+  const shared = 'Instruction 7 of helper is poisoned. The branch is not known.'
+  const program = (name: string, reason: string | null): CheckOutcome['programs'][number] => ({
+    name,
+    section: 'kprobe/x',
+    verdict: reason === null ? 'loads' : 'unknown',
+    verdict_reason: reason,
+    assumes: [],
+    needs_kernel_btf: null,
+    relocations: 0
+  })
+  const outcome = (...programs: CheckOutcome['programs']): CheckOutcome =>
+    ({ state: 'unknown', reason: shared, programs, failures: [], failures_total: 0 })
+  const many = ['a', 'b', 'c', 'd', 'e'].map(name => program(name, shared))
+  const long = program('long', 'It has more paths than are looked at.')
+  expect(foldedExplanationOf(outcome(program('fine', null), ...many, long), 'x.o')).toEqual([
+    `5 programs: a, b, c and 2 more: ${shared}`,
+    'long: It has more paths than are looked at.'
+  ])
+  expect(foldedExplanationOf(outcome(program('fine', null), program('a', shared)), 'x.o')).toEqual([shared])
+})

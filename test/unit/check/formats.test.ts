@@ -293,6 +293,16 @@ describe('a check as a page', () => {
     expect(PAGE_POLICY).toMatch(/^default-src 'none'; style-src 'sha256-[A-Za-z0-9+/=]{44}'; base-uri 'none'; form-action 'none'$/)
   })
 
+  it('tells programs with one reason together where no place is listed', async () => {
+    const program = (name: string): ReportProgram => ({
+      name, section: 'kprobe/p', verdict: 'unknown', verdict_reason: 'It is <long>.', needs_kernel_btf: null, relocations: 1, assumes: []
+    })
+    const outcome: CheckOutcome =
+      { ...LOADS, state: 'unknown', reason: 'It is <long>.', programs: ['a', 'b', 'c', 'd'].map(name => program(name)) }
+    const page = await write('text/html', { cells: iterate([{ object, kernel: 'k', outcome }]) })
+    expect(page.match(/<p>.*long.*<\/p>/g)).toEqual(['<p>4 programs: a, b, c and 1 more: It is &lt;long&gt;.</p>'])
+  })
+
   it('says when rows are missing', async () => {
     expect(await write('text/html', { failure: new AppError('too_large', 'Too many bytes.') })).toMatch(
       /role="alert"[^>]*>Not all rows could be answered. Too many bytes\./

@@ -59,6 +59,22 @@ describe('lines about programs', () => {
   })
 })
 
+describe('lines about programs with one reason', () => {
+  it('are one line, with the number of programs and the names of the first', () => {
+    const unknown = (name: string, reason: string): ShownReport['programs'][number] =>
+      ({ ...program(name, 'unknown'), verdict_reason: reason })
+    const shared = 'Instruction 7 of helper is poisoned. The branch is not known.'
+    const programs = [
+      unknown('one', shared), unknown('other', 'Instruction 2 of other is poisoned. The branch is not known.'),
+      ...['two', 'three', 'four', 'five'].map(name => unknown(name, shared))
+    ]
+    expect(verdictLines({ ...reportOf(), programs })).toEqual([
+      `5 programs: one, two, three and 2 more: verdict unknown: ${shared}`,
+      'other (raw_tp/exec): verdict unknown: Instruction 2 of other is poisoned. The branch is not known.'
+    ])
+  })
+})
+
 describe('diagnostics', () => {
   it('says what a compiler would say, at the line of the source', () => {
     expect(diagnostics(reportOf(poisoned), 'exec.bpf.o')).toEqual([
