@@ -1,5 +1,6 @@
 import { alikePrograms, namesOfAlike } from '../report/alike-programs.js'
 import type { OutcomeFailure } from '../report/outcome.js'
+import { sharedSentence } from '../report/shared-advice.js'
 import type { ReportSuggestion } from '../wire/report.js'
 import { count, firstOf } from '../wire/words.js'
 import { folded, type Fold } from './folded.js'
@@ -27,8 +28,8 @@ export function failureSentence (fold: Fold): string {
   return `${access}: ${(detail ?? 'there is no value for it').replace(/\.$/, '')} (${whereOf(fold)})`
 }
 
-/** The same without the reason, below others of which it is told. */
-function failurePlace (fold: Fold): string { return `${fold[0].access} (${whereOf(fold)})` }
+/** The same without the reason, where that is told above. */
+export function failurePlace (fold: Fold): string { return `${fold[0].access} (${whereOf(fold)})` }
 
 /** Programs that are named. */
 const PROGRAMS_NAMED = 5
@@ -52,15 +53,16 @@ export function explanationOf (outcome: CheckOutcome, objectName: string): strin
   }))
 }
 
-/** The same with what is alike folded, for people to read: advice about how the program is compiled comes first. */
+/** The same with what is alike folded, for people to read: advice that several share comes first. */
 export function foldedExplanationOf (outcome: CheckOutcome, objectName: string): string[] {
   const lineWith = (fold: Fold, text: string): string => `${lineOf(fold[0]) ?? objectName}: ${text}`
   return explained(outcome, () => {
     const { shared, advised } = folded(outcome.failures)
     return [
-      ...shared.flatMap(({ advice, items }) => [
-        `${objectName}: ${advice.text}`,
-        ...items.map((fold, i) => `  ${lineWith(fold, i === 0 ? failureSentence(fold) : failurePlace(fold))}`)
+      ...shared.flatMap(({ advice, detail, items }) => [
+        `${objectName}: ${sharedSentence({ advice, detail })}`,
+        ...indented(advice.code),
+        ...items.map((fold, i) => `  ${lineWith(fold, i === 0 && detail === undefined ? failureSentence(fold) : failurePlace(fold))}`)
       ]),
       ...advised.flatMap(({ fold, advice }) =>
         [lineWith(fold, failureSentence(fold)), ...advice === undefined ? [] : adviceLines(advice)])

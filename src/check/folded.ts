@@ -29,7 +29,7 @@ export function foldsOf (failures: readonly OutcomeFailure[]): Fold[] {
 
 /** What people are told of failures. Advice stands with the first fold that has it, since a field is mostly read in several places. */
 export function folded (failures: readonly OutcomeFailure[]): ByAdvice<Fold> & { readonly advised: readonly AdvisedFold[] } {
-  const found = byAdvice(foldsOf(failures), adviceOf)
+  const found = byAdvice(foldsOf(failures), ([failure]) => failure)
   const told = new Set<string>()
   const advised = found.others.map(fold => {
     const advice = adviceOf(fold)

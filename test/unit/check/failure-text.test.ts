@@ -113,3 +113,18 @@ it('where no place is listed, programs are told of by their reasons, and those w
   ])
   expect(foldedExplanationOf(outcome(program('fine', null), program('a', shared)), 'x.o')).toEqual([shared])
 })
+
+it('a type that the kernel does not have is told of once, with the accesses to it below', () => {
+  const guard = { text: 'Use struct other only where the kernel has it:', code: 'if (bpf_core_type_exists(struct other)) {}' }
+  const member = (access: string): OutcomeFailure =>
+    ({ ...failure(access, guard), reason: 'type_missing', detail: 'This kernel has no struct other.' })
+  expect(foldedExplanationOf(outcomeOf([member('other.a'), failure('task_struct.a', guard), member('other.b')]), 'x.o')).toEqual([
+    'x.o: This kernel has no struct other. Use struct other only where the kernel has it:',
+    '    if (bpf_core_type_exists(struct other)) {}',
+    '  x.o: other.a (instruction 1 of trace)',
+    '  x.o: other.b (instruction 1 of trace)',
+    'x.o: task_struct.a: It is missing (instruction 1 of trace)',
+    '  Use struct other only where the kernel has it:',
+    '    if (bpf_core_type_exists(struct other)) {}'
+  ])
+})

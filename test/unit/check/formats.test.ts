@@ -347,6 +347,17 @@ describe('a line of the source of which the compiler made several instructions',
     expect(page.match(/Compile it for arm64/g)?.length).toBe(2) // for each outcome once
   })
 
+  it('is one item without its reason where it is about a type of which the page tells once', async () => {
+    const guard = { text: 'Use struct other only where the kernel has it:', code: 'if (bpf_core_type_exists(struct other)) {}' }
+    const failures = first.failures.map(failure =>
+      ({ ...failure, reason: 'type_missing', detail: 'This kernel has no struct other.', suggestions: [guard] }))
+    const page = await write('text/html', { cells: iterate([{ object, kernel: 'a', outcome: { ...first, failures } }]) })
+    expect(page).toContain('<p>This kernel has no struct other. Use struct other only where the kernel has it:</p>\n' +
+      '<pre><code>if (bpf_core_type_exists(struct other)) {}</code></pre><details><summary>pt_regs.r8, pt_regs.r9</summary>\n<ol>\n' +
+      '<li><b>x.bpf.c:8</b> pt_regs.r8 (3 instructions of one, two)<pre>')
+    expect(page.match(/has no struct other/g)?.length).toBe(1)
+  })
+
   it('stays several for programs, in JSON and JUnit', async () => {
     const { rows } = JSON.parse(await write('application/json', { cells: cells() }))
     expect(rows[0].failures).toEqual(first.failures)

@@ -166,6 +166,36 @@ describe('advice about how the program is compiled', () => {
   })
 })
 
+describe('advice about a type that the kernel does not have', () => {
+  const guard = { text: 'Use struct other only where the kernel has it:', code: 'if (bpf_core_type_exists(struct other)) {\n}' }
+  const member = (access: string, instruction: number): Shown => ({
+    ...poisoned,
+    access,
+    reason: 'type_missing',
+    detail: 'This kernel has no struct other.',
+    suggestions: [guard],
+    places: [{ ...place, instruction }]
+  })
+
+  it('is told once with the reason, with the accesses to its members below it', () => {
+    expect(diagnostics(reportOf(poisoned, member('other.a', 3), member('other.b', 4)), 'x.bpf.o')).toEqual([
+      'x.bpf.o: This kernel has no struct other. Use struct other only where the kernel has it:',
+      '    if (bpf_core_type_exists(struct other)) {',
+      '    }',
+      'exec.bpf.c:41: other.a (instruction 3 of handle_exec poisoned)',
+      'exec.bpf.c:41: other.b (instruction 4 of handle_exec poisoned)',
+      expect.stringMatching(/^exec\.bpf\.c:41: task_struct\.state: .* has no member state/)
+    ])
+  })
+
+  it('stands below its one access, and is not shared where what is said of two differs', () => {
+    const other = { ...member('other.b', 4), detail: 'This kernel has no struct other. It has struct another.' }
+    const lines = diagnostics(reportOf(member('other.a', 3), other), 'x.bpf.o')
+    expect(lines.filter(line => line.includes('only where')).length).toBe(2)
+    expect(lines[0]).toBe('exec.bpf.c:41: other.a: This kernel has no struct other (instruction 3 of handle_exec poisoned)')
+  })
+})
+
 describe('reportTables', () => {
   it('groups by program and shows the old value and the new one', () => {
     const lines = reportTables(reportOf({ ...poisoned, status: 'resolved', new: 24 }, { ...poisoned, status: 'absent', new: 0 }, poisoned))
