@@ -41,13 +41,15 @@ function findUndefined (object: BpfObject): Warning | undefined {
   }
   if (externs.size === 0 || !elf.sectionsByName.has('.BTF')) return undefined
   const declared = declaredNames(btf)
+  for (const [index, { name }] of externs) if (declared.has(name)) externs.delete(index)
+  if (externs.size === 0) return undefined
   const called = new Map<string, string>()
   for (const section of elf.sections) {
     if (!isProgramSection(section)) continue
     for (const [offset, index] of symbolIndices(elf)(section)) {
       const name = externs.get(index)?.name
       const isCall = name !== undefined && offset < section.size && elf.bytes[section.offset + offset] === BPF_CALL
-      if (!isCall || declared.has(name) || called.has(name)) continue
+      if (!isCall || called.has(name)) continue
       const fn = findFunction(elf, section.index, offset)
       const place = `instruction ${Math.floor((offset - (fn?.start ?? 0)) / BPF_INSN.SIZE)} of ${fn?.name ?? 'no function'}`
       called.set(name, `${name} (section ${section.name}, ${place})`)
@@ -63,12 +65,13 @@ function findUndefined (object: BpfObject): Warning | undefined {
   }
 }
 
-/** Names of functions of which BTF says that they are elsewhere, as kfuncs are. */
+/** Names of functions of which BTF says that they are elsewhere, as kfuncs are, and of variables, which nothing calls. */
 function declaredNames (btf: Btf): ReadonlySet<string> {
   const names = new Set<string>()
   for (let i = 0; i < btf.typeOffsets.length; i++) {
     const id = typeId(btf.startId + i)
-    if (kindOf(btf, id) === BtfKind.FUNC && vlenOf(btf, id) === FUNC_EXTERN) names.add(nameOf(btf, id))
+    const kind = kindOf(btf, id)
+    if (kind === BtfKind.VAR || (kind === BtfKind.FUNC && vlenOf(btf, id) === FUNC_EXTERN)) names.add(nameOf(btf, id))
   }
   return names
 }
