@@ -1,4 +1,6 @@
+import { alikePrograms, namesOfAlike } from '../report/alike-programs.js'
 import type { OutcomeFailure } from '../report/outcome.js'
+import { sharedSentence } from '../report/shared-advice.js'
 import type { ReportSuggestion } from '../wire/report.js'
 import { count, firstOf } from '../wire/words.js'
 import { folded, type Fold } from './folded.js'
@@ -26,8 +28,8 @@ export function failureSentence (fold: Fold): string {
   return `${access}: ${(detail ?? 'there is no value for it').replace(/\.$/, '')} (${whereOf(fold)})`
 }
 
-/** The same without the reason, below others of which it is told. */
-function failurePlace (fold: Fold): string { return `${fold[0].access} (${whereOf(fold)})` }
+/** The same without the reason, where that is told above. */
+export function failurePlace (fold: Fold): string { return `${fold[0].access} (${whereOf(fold)})` }
 
 /** Programs that are named. */
 const PROGRAMS_NAMED = 5
@@ -51,15 +53,16 @@ export function explanationOf (outcome: CheckOutcome, objectName: string): strin
   }))
 }
 
-/** The same with what is alike folded, for people to read: advice about how the program is compiled comes first. */
+/** The same with what is alike folded, for people to read: advice that several share comes first. */
 export function foldedExplanationOf (outcome: CheckOutcome, objectName: string): string[] {
   const lineWith = (fold: Fold, text: string): string => `${lineOf(fold[0]) ?? objectName}: ${text}`
   return explained(outcome, () => {
     const { shared, advised } = folded(outcome.failures)
     return [
-      ...shared.flatMap(({ advice, items }) => [
-        `${objectName}: ${advice.text}`,
-        ...items.map((fold, i) => `  ${lineWith(fold, i === 0 ? failureSentence(fold) : failurePlace(fold))}`)
+      ...shared.flatMap(({ advice, detail, items }) => [
+        `${objectName}: ${sharedSentence({ advice, detail })}`,
+        ...indented(advice.code),
+        ...items.map((fold, i) => `  ${lineWith(fold, i === 0 && detail === undefined ? failureSentence(fold) : failurePlace(fold))}`)
       ]),
       ...advised.flatMap(({ fold, advice }) =>
         [lineWith(fold, failureSentence(fold)), ...advice === undefined ? [] : adviceLines(advice)])
@@ -67,8 +70,20 @@ export function foldedExplanationOf (outcome: CheckOutcome, objectName: string):
   })
 }
 
-function explained ({ state, reason, failures, failures_total: total }: CheckOutcome, lines: () => string[]): string[] {
-  if (failures.length === 0) return [reason ?? MEANINGS[state]]
+/**
+ * Of an outcome of which no place is listed: the programs that are told of, by their reasons. Where there is but one reason for one
+ * program, that is the outcome's own.
+ */
+export function placelessLines ({ state, reason, programs }: CheckOutcome): string[] {
+  const told = alikePrograms(programs.filter(({ verdict }) => verdict === state))
+  return told.reduce((sum, { programs }) => sum + programs.length, 0) < 2
+    ? [reason ?? MEANINGS[state]]
+    : told.map(({ reason, programs }) => `${namesOfAlike(programs)}: ${reason}`)
+}
+
+function explained (outcome: CheckOutcome, lines: () => string[]): string[] {
+  const { failures, failures_total: total } = outcome
+  if (failures.length === 0) return placelessLines(outcome)
   const more = total - failures.length
   return more > 0 ? [...lines(), `and ${count(more, 'more place')}`] : lines()
 }

@@ -1,4 +1,4 @@
-import type { OutcomeFailure } from '../report/outcome.js'
+import { foldKeyOf, type OutcomeFailure } from '../report/outcome.js'
 import { byAdvice, type ByAdvice } from '../report/shared-advice.js'
 import type { ReportSuggestion } from '../wire/report.js'
 
@@ -18,8 +18,7 @@ export interface AdvisedFold {
 export function foldsOf (failures: readonly OutcomeFailure[]): Fold[] {
   const folds = new Map<unknown, [OutcomeFailure, ...OutcomeFailure[]]>()
   for (const failure of failures) {
-    const { source, access, reason, detail } = failure
-    const key = source === null ? failure : JSON.stringify([source.file, source.line, access, reason, detail])
+    const key = foldKeyOf(failure)
     const known = folds.get(key)
     if (known === undefined) folds.set(key, [failure])
     else known.push(failure)
@@ -29,7 +28,7 @@ export function foldsOf (failures: readonly OutcomeFailure[]): Fold[] {
 
 /** What people are told of failures. Advice stands with the first fold that has it, since a field is mostly read in several places. */
 export function folded (failures: readonly OutcomeFailure[]): ByAdvice<Fold> & { readonly advised: readonly AdvisedFold[] } {
-  const found = byAdvice(foldsOf(failures), adviceOf)
+  const found = byAdvice(foldsOf(failures), ([failure]) => failure)
   const told = new Set<string>()
   const advised = found.others.map(fold => {
     const advice = adviceOf(fold)

@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { inspectObject, parseObject, type InspectedProgram, type InspectedRelocation, type Inspection } from '../core/index.js'
+import { warnOfUndefined } from '../core/undefined-symbols.js'
 import { findNothing } from '../core/warnings.js'
 import { parseArguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
@@ -31,7 +32,7 @@ export function run (args: readonly string[]): ExitCode {
   process.stdout.write(options.has('json')
     ? `${JSON.stringify(inspection, null, 2)}\n`
     : inspectionText(options.operand, inspection, paintFor(process.stdout)))
-  warnOfUnrelocated(objectNames([options.operand]).map(name => ({ name, warning: findNothing(object) })))
+  warnOfUnrelocated(objectNames([options.operand]).map(name => ({ name, warning: findNothing(object) ?? warnOfUndefined(object) })))
   return ExitCode.OK
 }
 

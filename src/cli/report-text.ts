@@ -1,5 +1,8 @@
-import { byAdvice } from '../report/shared-advice.js'
-import type { ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSource, Verdict } from '../wire/report.js'
+import { alikePrograms, namesOfAlike } from '../report/alike-programs.js'
+import { byAdvice, sharedSentence } from '../report/shared-advice.js'
+import type {
+  ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSource, ReportSuggestion, Verdict
+} from '../wire/report.js'
 import { printable, shorten, table } from './table.js'
 
 /** The part of a report that is shown: what the service answers has it too. */
@@ -43,8 +46,9 @@ export function reportTables (report: ShownReport, paint: Paint = PLAIN): string
  * instead below it:
  * `exec.bpf.c:41: task_struct.state: struct task_struct has no member state in this kernel.
  * It has __state (instruction 12 of handle_exec poisoned)`.
- * Advice about how the program is compiled comes first, where several share it, with them below it. Those that no program can reach alarm
- * nobody: one line for all of them, and one for those that are reached once others are mended.
+ * Advice that several share comes first, with them below it: how the program is compiled, and what to do about a type that the kernel
+ * does not have. Those that no program can reach alarm nobody: one line for all of them, and one for those that are reached once others
+ * are mended.
  *
  * @param objectName stands in for the source where the object has no line for the instruction
  */
@@ -52,11 +56,12 @@ export function diagnostics (report: Pick<ShownReport, 'relocations'>, objectNam
   const valueless = report.relocations.filter(({ status }) => status === 'poisoned' || status === 'failed')
   const guarded = valueless.filter(relocation => isGuarded(relocation, relocation.places))
   const told = valueless.filter(relocation => !guarded.includes(relocation))
-  const { shared, others } = byAdvice(told, ({ suggestions: [advice] }) => advice)
+  const { shared, others } = byAdvice(told, relocation => relocation)
   const lines = [
-    ...shared.flatMap(({ advice, items }) => [
-      `${paint('bold', `${printable(objectName)}:`)} ${printable(advice.text)}`,
-      ...items.map((relocation, i) => complaint(relocation, objectName, paint, i === 0))
+    ...shared.flatMap(({ advice, detail, items }) => [
+      `${paint('bold', `${printable(objectName)}:`)} ${printable(sharedSentence({ advice, detail }))}`,
+      ...codeLines(advice, paint),
+      ...items.map((relocation, i) => complaint(relocation, objectName, paint, i === 0 && detail === undefined))
     ]),
     ...others.flatMap(relocation => [complaint(relocation, objectName, paint), ...suggestionLines(relocation, paint)])
   ]
@@ -66,14 +71,16 @@ export function diagnostics (report: Pick<ShownReport, 'relocations'>, objectNam
 
 /**
  * Why programs do not load, or may not, where no line of `diagnostics` is about them: programs that are not decided, and programs that get
- * to poison of a subprogram or of their own.
+ * to poison of a subprogram or of their own. Programs with one reason are one line.
  */
 export function verdictLines ({ programs, relocations }: Pick<ShownReport, 'programs' | 'relocations'>, paint: Paint = PLAIN): string[] {
   const told = new Set(relocations.filter(({ status }) => status === 'poisoned' || status === 'failed')
     .flatMap(({ places }) => places.filter(({ reachable }) => reachable !== false).map(place => keyOf(place.program, place.section))))
-  return programs.filter(({ verdict, verdict_reason: reason, name, section }) =>
-    reason !== null && (verdict === 'unknown' || (verdict === 'fails' && !told.has(keyOf(name, section)))))
-    .map(program => programHeading(program, paint))
+  const untold = programs.filter(({ verdict, name, section }) =>
+    verdict === 'unknown' || (verdict === 'fails' && !told.has(keyOf(name, section))))
+  return alikePrograms(untold).map(({ verdict, reason, programs }) => programs.length === 1
+    ? programHeading(programs[0], paint)
+    : `${paint('bold', printable(namesOfAlike(programs)))}: verdict ${paint(COLOURS[verdict], verdict)}: ${printable(reason)}`)
 }
 
 /** `20 resolved, 1 absent, 1 poisoned`; what there is none of is left out. */
@@ -168,10 +175,13 @@ function complaint (relocation: ReportRelocation, objectName: string, paint: Pai
 }
 
 function suggestionLines ({ suggestions: [first] }: ReportRelocation, paint: Paint): string[] {
-  if (first === undefined) return []
+  return first === undefined ? [] : [`  ${printable(first.text)}`, ...codeLines(first, paint)]
+}
+
+/** Some advice has no code. */
+function codeLines ({ code }: ReportSuggestion, paint: Paint): string[] {
   const shown = (line: string): string => paint('dim', `    ${line.replaceAll('\t', '  ').replace(CONTROL, '?')}`)
-  const code = first.code === '' ? [] : first.code.split('\n')
-  return [`  ${printable(first.text)}`, ...code.map(line => line === '' ? '' : shown(line))]
+  return code === '' ? [] : code.split('\n').map(line => line === '' ? '' : shown(line))
 }
 
 // eslint-disable-next-line no-control-regex -- names in the code come from an untrusted file

@@ -46,7 +46,8 @@ export interface RecordOutcome {
 }
 
 export interface Warning {
-  readonly code: 'local_type_ids' | 'target_type_ids' | 'nothing_to_relocate' | 'already_relocated' | 'records_outside_functions'
+  readonly code: 'local_type_ids' | 'target_type_ids' | 'nothing_to_relocate' | 'already_relocated' | 'records_outside_functions' |
+    'function_undefined'
   readonly message: string
 }
 

@@ -1,6 +1,7 @@
 import { isAlreadyRelocated } from './already-relocated.js'
 import { listsRelocations, type BpfObject } from './object.js'
 import type { RecordOutcome, Warning } from './outcome.js'
+import { warnOfUndefined } from './undefined-symbols.js'
 
 /**
  * What a caller should know although the object is relocated.
@@ -16,6 +17,8 @@ export function listWarnings (object: BpfObject, outcomes: readonly RecordOutcom
         'linkers leave such records behind when they drop functions.'
     })
   }
+  const undefinedFunction = warnOfUndefined(object)
+  if (undefinedFunction !== undefined) warnings.push(undefinedFunction)
   const unrelocated = outcomes.length === 0 && outside === 0 ? warnOfNothing(object) : undefined
   if (unrelocated !== undefined) warnings.push(unrelocated)
   if (outcomes.some(({ kind }) => kind === 'local_type_id')) {

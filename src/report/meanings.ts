@@ -95,6 +95,7 @@ export const WARNINGS: Readonly<Record<WarningCode, string>> = {
   target_type_ids: "The object holds ids of the kernel's BTF types. They are right only if the running kernel has exactly this BTF.",
   records_outside_functions:
     'Some relocations belong to no function and were skipped, as libbpf skips them. Linkers leave them when they drop a function.',
+  function_undefined: 'The object calls a function that is defined nowhere, and that its BTF does not declare. libbpf does not open it.',
   shared_kernel:
     'The kernel was found under the name of the distribution that built it: the distribution that was asked for installs its kernels.',
   report_truncated: 'The report would have more than 16 MiB. Some of it is left out; the counts include it.',

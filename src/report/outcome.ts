@@ -59,7 +59,7 @@ export function buildOutcome (object: BpfObject, relocation: Relocation, judgeme
       ? reasonOf(programs, 'unknown')
       : failure?.first ?? reasonOf(programs, 'fails'),
     programs,
-    failures: failing.slice(0, MAX_FAILURES),
+    failures: firstOfLines(failing),
     failures_total: Math.max(failing.length, failure?.records ?? 0)
   }
 }
@@ -76,6 +76,26 @@ function listPrograms (object: BpfObject, { records }: Relocation, judgement: Ju
     programs.push(program)
   }
   return programs
+}
+
+/**
+ * What tells the failures of one line of the source with one reason: who mends the line mends all. Where no line is known, an instruction
+ * is all by which a place can be found: each is itself.
+ */
+export function foldKeyOf (failure: OutcomeFailure): unknown {
+  const { source, access, reason, detail } = failure
+  return source === null ? failure : JSON.stringify([source.file, source.line, access, reason, detail])
+}
+
+/** Failures that are listed, in their order: where there are too many, the first of each line before others of it. */
+function firstOfLines (failures: readonly OutcomeFailure[]): readonly OutcomeFailure[] {
+  if (failures.length <= MAX_FAILURES) return failures
+  const lines = new Set<unknown>()
+  const firsts: number[] = []
+  const others: number[] = []
+  failures.forEach((failure, i) => (lines.size < lines.add(foldKeyOf(failure)).size ? firsts : others).push(i))
+  const listed = new Set([...firsts, ...others].slice(0, MAX_FAILURES))
+  return failures.filter((_, i) => listed.has(i))
 }
 
 function failuresOf ({ status, places, kind, type, access, reason, detail, suggestions }: ReportRelocation): OutcomeFailure[] {

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { placeAt, type Cell, type CellTables } from '../cells.js'
-import { failureSentence, lineOf, MEANINGS } from '../failure-text.js'
+import { failurePlace, failureSentence, lineOf, placelessLines } from '../failure-text.js'
 import { folded, type Fold } from '../folded.js'
 import { STATES, type CheckOutcome, type CheckState, type CheckSummary } from '../wire.js'
 import { escapeMarkup as text } from './escape.js'
 import { createGroups, inOrder, type Group } from './groups.js'
 import { STYLE } from './html-style.js'
 import type { Writer } from './writer.js'
+import { sharedSentence } from '../../report/shared-advice.js'
 import type { ReportSuggestion } from '../../wire/report.js'
 import { count, firstOf } from '../../wire/words.js'
 
@@ -74,14 +75,15 @@ function groupOf ({ outcome, kernels, baseline }: Group): string {
 }
 
 function explained (outcome: CheckOutcome): string {
-  const { failures, failures_total: total, reason, state } = outcome
-  if (failures.length === 0) return `<p>${text(reason ?? MEANINGS[state])}</p>\n`
+  const { failures, failures_total: total } = outcome
+  if (failures.length === 0) return placelessLines(outcome).map(line => `<p>${text(line)}</p>\n`).join('')
   const { shared, advised } = folded(failures)
-  const first = shared.map(({ advice, items }) =>
-    `<p>${text(advice.text)}</p>\n<details><summary>${text(firstOf(accessesOf(items), ACCESSES_NAMED))}</summary>\n` +
-    `${listOf(items.map(fold => itemOf(fold)))}</details>\n`)
+  const first = shared.map(({ advice, detail, items }) =>
+    `<p>${text(sharedSentence({ advice, detail }))}</p>\n${codeOf(advice.code)}` +
+    `<details><summary>${text(firstOf(accessesOf(items), ACCESSES_NAMED))}</summary>\n` +
+    `${listOf(items.map(fold => itemOf(fold, detail === undefined ? failureSentence(fold) : failurePlace(fold))))}</details>\n`)
   const more = total > failures.length ? `<p>and ${count(total - failures.length, 'more place')}</p>\n` : ''
-  return `${first.join('')}${listOf(advised.map(({ fold, advice }) => itemOf(fold, advice)))}${more}`
+  return `${first.join('')}${listOf(advised.map(({ fold, advice }) => itemOf(fold, failureSentence(fold), advice)))}${more}`
 }
 
 function listOf (items: readonly string[]): string { return items.length === 0 ? '' : `<ol>\n${items.join('\n')}\n</ol>\n` }
@@ -91,15 +93,15 @@ const ACCESSES_NAMED = 10
 
 function accessesOf (folds: readonly Fold[]): string[] { return [...new Set(folds.map(([{ access }]) => access))] }
 
-function itemOf (fold: Fold, advice?: ReportSuggestion): string {
-  const [failure] = fold
+/** @param said what is said of the fold */
+function itemOf ([failure]: Fold, said: string, advice?: ReportSuggestion): string {
   const { source } = failure
   const place = lineOf(failure)
-  const code = source === null || source.text.trim() === '' ? '' : `<pre><code>${text(source.text)}</code></pre>`
-  const snippet = advice === undefined || advice.code === '' ? '' : `<pre><code>${text(advice.code)}</code></pre>`
-  const shown = advice === undefined ? '' : `<details><summary>${text(advice.text)}</summary>${snippet}</details>`
-  return `<li>${place === undefined ? '' : `<b>${text(place)}</b> `}${text(failureSentence(fold))}${code}${shown}</li>`
+  const shown = advice === undefined ? '' : `<details><summary>${text(advice.text)}</summary>${codeOf(advice.code)}</details>`
+  return `<li>${place === undefined ? '' : `<b>${text(place)}</b> `}${text(said)}${codeOf(source?.text ?? '')}${shown}</li>`
 }
+
+function codeOf (code: string): string { return code.trim() === '' ? '' : `<pre><code>${text(code)}</code></pre>` }
 
 /** Outcomes by kernel, in the order in which these came, and by object; all by their places in the tables. */
 interface Grid {

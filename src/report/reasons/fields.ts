@@ -15,6 +15,7 @@ import { nearNames } from '../../members/near.js'
 import { findNested, findPathAlone, membersOf, pathText, type NamedMember, type Path } from '../../members/paths.js'
 import { listed, type Explanation } from './reason.js'
 import { otherNamesOf, replacedBy } from '../../members/renames.js'
+import { otherArchitecture } from './object-architecture.js'
 import { otherRegisters } from './registers.js'
 import { guardField, readElsewhere } from './snippets.js'
 
@@ -37,11 +38,13 @@ export function explainField (local: Spec, candidate: Candidate, broken: BrokenF
   const { paths, isMoved, isSame } = context.wantsAdvice ? findElsewhere(local, failing, candidate, owner, context) : NOWHERE
   const rest = restOf(local, failing)
   const root = failing === 1 ? candidate.id : owner
+  const compiled = otherArchitecture(parent, context)
   const suggestions = failing === 1 && isSame ? paths.slice(0, 1).flatMap(path => suggest(local, candidate, root, path, rest, context)) : []
   return {
     reason: isMoved ? 'field_moved' : 'field_missing',
-    detail: `${parent} has no member ${name} in this kernel.${paths.length === 0 ? '' : ` It has ${listed(paths.map(pathText))}.`}`,
-    suggestions: [...suggestions, guardField(local)]
+    detail: `${parent} has no member ${name} in this kernel.${paths.length === 0 ? '' : ` It has ${listed(paths.map(pathText))}.`}` +
+      (compiled === undefined ? '' : ` ${compiled.detail}`),
+    suggestions: [...compiled === undefined ? [] : [compiled.suggestion], ...suggestions, guardField(local)]
   }
 }
 

@@ -12,7 +12,7 @@ import { keepSearches } from './kept-searches.js'
 import { listed } from './reason.js'
 
 /** What a kernel for one architecture has in `struct pt_regs`. */
-interface Architecture {
+export interface Architecture {
   readonly name: string
   /** As bpf_tracing.h asks for it: `__TARGET_ARCH_x86`. */
   readonly macro: string
@@ -50,7 +50,7 @@ const ARCHITECTURES: readonly Architecture[] = [
     name: 'loongarch64',
     macro: 'loongarch',
     sign: 'csr_era',
-    registers: words('csr_era csr_badvaddr csr_crmd csr_prmd csr_euen csr_ecfg csr_estat')
+    registers: words('regs orig_a0 csr_era csr_badvaddr csr_crmd csr_prmd csr_euen csr_ecfg csr_estat')
   }
 ]
 
@@ -59,6 +59,9 @@ const OWNERS = new Map<string, string[]>()
 for (const { name, registers } of ARCHITECTURES) {
   for (const register of registers) OWNERS.set(register, [...OWNERS.get(register) ?? [], name])
 }
+
+/** Architectures that have a member of their registers; undefined where that tells nothing. */
+export function ownersOf (member: string): readonly string[] | undefined { return OWNERS.get(member) }
 
 /** Types by which bpf_tracing.h reads registers, and the architectures where it does. */
 const USER_TYPES: ReadonlyMap<string, readonly string[]> = new Map([
@@ -106,21 +109,24 @@ export function otherRegisters (local: Spec, member: string | undefined, context
   const given = member === undefined ? `programs read registers by it on ${archs}` : `${member} is a register of ${archs}`
   return {
     detail: `Its registers are those of ${there.name}, and ${given}: the object was compiled for another architecture.`,
-    suggestions: compileFor(there, local, member, context)
+    suggestions: [compileFor(there), ...macroFor(local, member, context)]
   }
 }
 
-/** The first is the same for each register, so that it can be told once for the object. */
-function compileFor ({ name, macro }: Architecture, local: Spec, member: string | undefined, { names }: ReasonContext): ReportSuggestion[] {
-  const register = MACROS.get(member ?? '')
-  const compile = {
+/** The same for each register, so that it can be told once for the object. */
+export function compileFor ({ name, macro }: Architecture): ReportSuggestion {
+  return {
     text: `Compile the program for ${name}: with -D__TARGET_ARCH_${macro} and the vmlinux.h of such a kernel. ` +
       'Read registers by the macros of bpf/bpf_tracing.h only, such as PT_REGS_PARM1().',
     code: ''
   }
+}
+
+function macroFor (local: Spec, member: string | undefined, { names }: ReasonContext): ReportSuggestion[] {
+  const register = MACROS.get(member ?? '')
   return register === undefined
-    ? [compile]
-    : [compile, {
+    ? []
+    : [{
         text: 'Read the register by its macro of bpf/bpf_tracing.h, which is right for each architecture:',
         code: `static __always_inline unsigned long ${names.takeFunction(local)}(struct pt_regs *p)\n` +
           `{\n\treturn PT_REGS_${register}_CORE(p);\n}`
@@ -128,7 +134,7 @@ function compileFor ({ name, macro }: Architecture, local: Spec, member: string 
 }
 
 /** The architecture of a kernel, by its `pt_regs`. */
-function architectureOf ({ btf }: Target, work: Work): Architecture | undefined {
+export function architectureOf ({ btf }: Target, work: Work): Architecture | undefined {
   return tryWithin(() => findArchitecture(btf, typeId(0), 'pt_regs', work), () => undefined)
 }
 

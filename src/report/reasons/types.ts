@@ -17,6 +17,7 @@ import { shownName } from '../../btf/shown-text.js'
 import { findPath } from '../../members/paths.js'
 import { otherTypeNamesOf } from '../../members/renames.js'
 import { listed, type Explanation } from './reason.js'
+import { otherArchitecture } from './object-architecture.js'
 import { otherRegisters } from './registers.js'
 import { accessPath, guardType, readElsewhere } from './snippets.js'
 
@@ -72,6 +73,10 @@ export function explainMissingType (local: Spec, section: string, context: Reaso
   const detail = `This kernel has no ${type}.`
   const registers = otherRegisters(local, undefined, context)
   if (registers !== undefined) return { reason: 'type_missing', ...registers, detail: `${detail} ${registers.detail}` }
+  const compiled = otherArchitecture(type, context)
+  if (compiled !== undefined) {
+    return { reason: 'type_missing', detail: `${detail} ${compiled.detail}`, suggestions: [compiled.suggestion, ...suggestions] }
+  }
   const attached = missingTarget(type, section, form => hasOther(form, section, records))
   if (attached !== undefined) {
     return { reason: 'type_missing', detail: `${detail} ${attached.detail}`, suggestions: [attached.suggestion, ...suggestions] }

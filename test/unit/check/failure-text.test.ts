@@ -91,3 +91,40 @@ it('advice about how the program is compiled is told once and first, with all th
     '  Leave the program out.'
   ])
 })
+
+it('where no place is listed, programs are told of by their reasons, and those with one reason together', () => {
+  const shared = 'Instruction 7 of helper is poisoned. The branch is not known.'
+  const program = (name: string, reason: string | null): CheckOutcome['programs'][number] => ({
+    name,
+    section: 'kprobe/x',
+    verdict: reason === null ? 'loads' : 'unknown',
+    verdict_reason: reason,
+    assumes: [],
+    needs_kernel_btf: null,
+    relocations: 0
+  })
+  const outcome = (...programs: CheckOutcome['programs']): CheckOutcome =>
+    ({ state: 'unknown', reason: shared, programs, failures: [], failures_total: 0 })
+  const many = ['a', 'b', 'c', 'd', 'e'].map(name => program(name, shared))
+  const long = program('long', 'It has more paths than are looked at.')
+  expect(foldedExplanationOf(outcome(program('fine', null), ...many, long), 'x.o')).toEqual([
+    `5 programs: a, b, c and 2 more: ${shared}`,
+    'long: It has more paths than are looked at.'
+  ])
+  expect(foldedExplanationOf(outcome(program('fine', null), program('a', shared)), 'x.o')).toEqual([shared])
+})
+
+it('a type that the kernel does not have is told of once, with the accesses to it below', () => {
+  const guard = { text: 'Use struct other only where the kernel has it:', code: 'if (bpf_core_type_exists(struct other)) {}' }
+  const member = (access: string): OutcomeFailure =>
+    ({ ...failure(access, guard), reason: 'type_missing', detail: 'This kernel has no struct other.' })
+  expect(foldedExplanationOf(outcomeOf([member('other.a'), failure('task_struct.a', guard), member('other.b')]), 'x.o')).toEqual([
+    'x.o: This kernel has no struct other. Use struct other only where the kernel has it:',
+    '    if (bpf_core_type_exists(struct other)) {}',
+    '  x.o: other.a (instruction 1 of trace)',
+    '  x.o: other.b (instruction 1 of trace)',
+    'x.o: task_struct.a: It is missing (instruction 1 of trace)',
+    '  Use struct other only where the kernel has it:',
+    '    if (bpf_core_type_exists(struct other)) {}'
+  ])
+})

@@ -293,6 +293,16 @@ describe('a check as a page', () => {
     expect(PAGE_POLICY).toMatch(/^default-src 'none'; style-src 'sha256-[A-Za-z0-9+/=]{44}'; base-uri 'none'; form-action 'none'$/)
   })
 
+  it('tells programs with one reason together where no place is listed', async () => {
+    const program = (name: string): ReportProgram => ({
+      name, section: 'kprobe/p', verdict: 'unknown', verdict_reason: 'It is <long>.', needs_kernel_btf: null, relocations: 1, assumes: []
+    })
+    const outcome: CheckOutcome =
+      { ...LOADS, state: 'unknown', reason: 'It is <long>.', programs: ['a', 'b', 'c', 'd'].map(name => program(name)) }
+    const page = await write('text/html', { cells: iterate([{ object, kernel: 'k', outcome }]) })
+    expect(page.match(/<p>.*long.*<\/p>/g)).toEqual(['<p>4 programs: a, b, c and 1 more: It is &lt;long&gt;.</p>'])
+  })
+
   it('says when rows are missing', async () => {
     expect(await write('text/html', { failure: new AppError('too_large', 'Too many bytes.') })).toMatch(
       /role="alert"[^>]*>Not all rows could be answered. Too many bytes\./
@@ -335,6 +345,17 @@ describe('a line of the source of which the compiler made several instructions',
       '<li><b>x.bpf.c:8</b> pt_regs.r8: It is missing (3 instructions of one, two)<pre><code>read();</code></pre></li>\n' +
       '<li><b>x.bpf.c:9</b> pt_regs.r9: It is missing (instruction 3 of one)')
     expect(page.match(/Compile it for arm64/g)?.length).toBe(2) // for each outcome once
+  })
+
+  it('is one item without its reason where it is about a type of which the page tells once', async () => {
+    const guard = { text: 'Use struct other only where the kernel has it:', code: 'if (bpf_core_type_exists(struct other)) {}' }
+    const failures = first.failures.map(failure =>
+      ({ ...failure, reason: 'type_missing', detail: 'This kernel has no struct other.', suggestions: [guard] }))
+    const page = await write('text/html', { cells: iterate([{ object, kernel: 'a', outcome: { ...first, failures } }]) })
+    expect(page).toContain('<p>This kernel has no struct other. Use struct other only where the kernel has it:</p>\n' +
+      '<pre><code>if (bpf_core_type_exists(struct other)) {}</code></pre><details><summary>pt_regs.r8, pt_regs.r9</summary>\n<ol>\n' +
+      '<li><b>x.bpf.c:8</b> pt_regs.r8 (3 instructions of one, two)<pre>')
+    expect(page.match(/has no struct other/g)?.length).toBe(1)
   })
 
   it('stays several for programs, in JSON and JUnit', async () => {

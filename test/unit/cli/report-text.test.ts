@@ -59,6 +59,22 @@ describe('lines about programs', () => {
   })
 })
 
+describe('lines about programs with one reason', () => {
+  it('are one line, with the number of programs and the names of the first', () => {
+    const unknown = (name: string, reason: string): ShownReport['programs'][number] =>
+      ({ ...program(name, 'unknown'), verdict_reason: reason })
+    const shared = 'Instruction 7 of helper is poisoned. The branch is not known.'
+    const programs = [
+      unknown('one', shared), unknown('other', 'Instruction 2 of other is poisoned. The branch is not known.'),
+      ...['two', 'three', 'four', 'five'].map(name => unknown(name, shared))
+    ]
+    expect(verdictLines({ ...reportOf(), programs })).toEqual([
+      `5 programs: one, two, three and 2 more: verdict unknown: ${shared}`,
+      'other (raw_tp/exec): verdict unknown: Instruction 2 of other is poisoned. The branch is not known.'
+    ])
+  })
+})
+
 describe('diagnostics', () => {
   it('says what a compiler would say, at the line of the source', () => {
     expect(diagnostics(reportOf(poisoned), 'exec.bpf.o')).toEqual([
@@ -147,6 +163,36 @@ describe('advice about how the program is compiled', () => {
       'exec.bpf.c:41: pt_regs.di: Is pt_regs.di of x86_64 (instruction 3 of handle_exec poisoned)',
       '  Compile the program for arm64.'
     ])
+  })
+})
+
+describe('advice about a type that the kernel does not have', () => {
+  const guard = { text: 'Use struct other only where the kernel has it:', code: 'if (bpf_core_type_exists(struct other)) {\n}' }
+  const member = (access: string, instruction: number): Shown => ({
+    ...poisoned,
+    access,
+    reason: 'type_missing',
+    detail: 'This kernel has no struct other.',
+    suggestions: [guard],
+    places: [{ ...place, instruction }]
+  })
+
+  it('is told once with the reason, with the accesses to its members below it', () => {
+    expect(diagnostics(reportOf(poisoned, member('other.a', 3), member('other.b', 4)), 'x.bpf.o')).toEqual([
+      'x.bpf.o: This kernel has no struct other. Use struct other only where the kernel has it:',
+      '    if (bpf_core_type_exists(struct other)) {',
+      '    }',
+      'exec.bpf.c:41: other.a (instruction 3 of handle_exec poisoned)',
+      'exec.bpf.c:41: other.b (instruction 4 of handle_exec poisoned)',
+      expect.stringMatching(/^exec\.bpf\.c:41: task_struct\.state: .* has no member state/)
+    ])
+  })
+
+  it('stands below its one access, and is not shared where what is said of two differs', () => {
+    const other = { ...member('other.b', 4), detail: 'This kernel has no struct other. It has struct another.' }
+    const lines = diagnostics(reportOf(member('other.a', 3), other), 'x.bpf.o')
+    expect(lines.filter(line => line.includes('only where')).length).toBe(2)
+    expect(lines[0]).toBe('exec.bpf.c:41: other.a: This kernel has no struct other (instruction 3 of handle_exec poisoned)')
   })
 })
 

@@ -575,6 +575,46 @@ describe('a register of another architecture', () => {
   })
 })
 
+describe('a type that each architecture declares for itself', () => {
+  /** What is told of a read of `struct type` beside reads of registers, on a kernel for arm64. */
+  function told (type: string, registers: readonly string[], kind: Step['kind'] = 'byte_off'): ReportRelocation | undefined {
+    const local = btf()
+    const { ullong } = integers(local)
+    const regs = local.struct('pt_regs', 8 * registers.length, registers.map((name, i) => at(name, 8 * i, ullong)))
+    const target = btf()
+    const there = integers(target).ullong
+    target.struct('pt_regs', 32, ['regs', 'sp', 'pc', 'pstate'].map((name, i) => at(name, 8 * i, there)))
+    target.struct('thread_struct', 8, [at('fault_address', 0, there)])
+    target.struct('other', 8, [at('fault_address', 0, there)])
+    const reads = registers.map((_, i): Step =>
+      ({ kind, type: regs, access: `0:${i}`, was: kind === 'byte_off' ? 8 * i : 1 }))
+    const read: Step = { kind: 'byte_off', type: local.struct(type, 8, [at('fsbase', 0, ullong)]), access: '0:0' }
+    return reportOf(local, target, [...reads, read]).relocations.find(({ access }) => access === `${type}.fsbase`)
+  }
+  const COMPILED = 'The object was compiled for x86_64, whose registers it reads, and this kernel is one for arm64.'
+
+  it('is told first to be of the architecture that the object was compiled for, where its registers tell that', () => {
+    const compile = { text: expect.stringMatching(/^Compile the program for arm64: /), code: '' }
+    expect(told('thread_struct', ['di'])).toMatchObject({
+      reason: 'field_missing',
+      detail: `struct thread_struct has no member fsbase in this kernel. ${COMPILED}`,
+      suggestions: [compile, { text: 'Read fsbase only where the kernel has it:' }]
+    })
+    expect(told('fpu', ['di', 'sp', 'orig_ax'])).toMatchObject({
+      reason: 'type_missing',
+      detail: `This kernel has no struct fpu. ${COMPILED}`,
+      suggestions: [compile, { text: 'Use struct fpu only where the kernel has it:' }]
+    })
+  })
+
+  it('is told plainly where the registers do not tell, or are those of several, or are asked for', () => {
+    const plain = 'struct thread_struct has no member fsbase in this kernel.'
+    for (const registers of [[], ['sp'], ['pstate'], ['di', 'regs']]) expect(told('thread_struct', registers)?.detail).toBe(plain)
+    expect(told('thread_struct', ['di'], 'field_exists')?.detail).toBe(plain)
+    expect(told('other', ['di'])?.detail).toBe('struct other has no member fsbase in this kernel.')
+  })
+})
+
 describe('a program whose target the kernel does not have', () => {
   const told = (type: string, section: string) => {
     const local = btf()
