@@ -5,7 +5,7 @@ import { ENGINE } from './engine.js'
 
 /** What decides what a result says, below the built sources: folders with all that is in them, and files without their extension. */
 export const ENGINE_CODE = {
-  folders: ['bytes', 'elf', 'btf', 'insn', 'core', 'verdict', 'layout', 'members', 'report', 'workers'],
+  folders: ['bytes', 'elf', 'btf', 'insn', 'core', 'verdict', 'layout', 'members', 'report', 'wire', 'workers'],
   files: ['limits']
 }
 

@@ -4,8 +4,9 @@ import {
 import { BtfKind } from '../btf/constants.js'
 import { plainType, resolveSize } from '../btf/resolve.js'
 import { shownText } from '../btf/shown-text.js'
-import { dataView } from '../bytes/checked.js'
+import { dataView, isInside } from '../bytes/checked.js'
 import type { BpfObject } from '../core/object.js'
+import { sectionBytes } from '../elf/sections.js'
 import type { ElfSymbol } from '../elf/symbols.js'
 import { once } from './code.js'
 import { variablesOf } from './settable.js'
@@ -49,7 +50,7 @@ export interface ObjectMaps {
 /** Whether a section holds definitions of maps: in BTF, or as older loaders read them, in its bytes. */
 export function isMapSection (name: string): boolean { return /^\.?maps/.test(name) }
 
-export function objectMaps ({ bytes, elf, btf }: BpfObject): ObjectMaps {
+export function objectMaps ({ elf, btf }: BpfObject): ObjectMaps {
   const declared = once(() =>
     new Map(Array.from(variablesOf(btf, section => section === '.maps'), ({ name, type }) => [name, type])))
   const shapes = new Map<string, MapShape>()
@@ -67,8 +68,9 @@ export function objectMaps ({ bytes, elf, btf }: BpfObject): ObjectMaps {
     const section = elf.sections[sectionIndex]
     if (section === undefined || name === '') return undefined
     if (section.name !== '.maps') {
-      const place = section.offset + value
-      return value + OLD_DEFINITION.SIZE > section.size ? undefined : shared(readOld(dataView(bytes), place, elf.littleEndian), undefined)
+      const definitions = sectionBytes(elf, section)
+      if (!isInside(value, OLD_DEFINITION.SIZE, definitions.length)) return undefined
+      return shared(readOld(dataView(definitions), value, elf.littleEndian), undefined)
     }
     const type = declared().get(name)
     const definition = type === undefined ? undefined : compositeAt(btf, type)

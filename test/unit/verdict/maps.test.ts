@@ -5,7 +5,7 @@ import { judge, type Verdict } from '../../../src/verdict/index.js'
 import { assembler, poison } from '../../support/asm.js'
 import { at, btf, integers, type BtfBuilder } from '../../support/btf-builder.js'
 import { concat, ByteWriter } from '../../support/byte-writer.js'
-import { STB, STT } from '../../support/elf-writer.js'
+import { SHT, STB, STT, type ElfSection } from '../../support/elf-writer.js'
 import { buildObject } from '../../support/object-builder.js'
 
 const asm = assembler('little')
@@ -44,6 +44,8 @@ interface Sections {
   readonly local: BtfBuilder
   readonly section: string
   readonly data: Uint8Array
+  /** Of the section, in its header. */
+  readonly header?: Pick<ElfSection, 'type' | 'shOffset' | 'shSize'>
 }
 
 function inBtf (define: (local: BtfBuilder) => number): Sections {
@@ -60,11 +62,11 @@ function inBytes (type: number): Sections {
 }
 
 /** The verdict of a program whose first instruction loads the map `m`. */
-function verdictOf ({ local, section, data }: Sections, insns: readonly Uint8Array[], kernelRelease = NEWER): Verdict {
+function verdictOf ({ local, section, data, header = {} }: Sections, insns: readonly Uint8Array[], kernelRelease = NEWER): Verdict {
   const code = concat(asm.ldImm64(1, 0), ...insns)
   const object = parseObject(buildObject({
     local,
-    sectionsBefore: [{ name: section, data }],
+    sectionsBefore: [{ name: section, data, ...header }],
     symbols: [{ name: 'm', section: 1, size: data.length, type: STT.OBJECT, binding: STB.GLOBAL }],
     programs: [{ section: 'kprobe/x', name: 'p', code }],
     records: [],
@@ -124,6 +126,8 @@ describe('the verdict of poison where a lookup finds nothing', () => {
     )
     expect(verdictOf(map(4711), [...lookUp(), ...NULL_IS_POISON])).toBe('unknown')
     expect(verdictOf({ ...inBytes(TYPE.HASH), data: new Uint8Array(4) }, [...lookUp(), ...NULL_IS_POISON])).toBe('unknown')
+    const nowhere = { type: SHT.NOBITS, shOffset: 0x7fffffff, shSize: 0x7fffffff }
+    expect(verdictOf({ ...inBytes(TYPE.HASH), header: nowhere }, [...lookUp(), ...NULL_IS_POISON])).toBe('unknown')
   })
 })
 
