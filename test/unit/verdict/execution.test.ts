@@ -4,6 +4,7 @@ import { judge, type Verdict } from '../../../src/verdict/index.js'
 import { assembler, poison } from '../../support/asm.js'
 import { btf } from '../../support/btf-builder.js'
 import { concat } from '../../support/byte-writer.js'
+import { NOTHING_RELOCATED } from '../../support/nothing-relocated.js'
 import { buildObject } from '../../support/object-builder.js'
 
 const asm = assembler('little')
@@ -27,15 +28,7 @@ const RELEASES = [undefined, '4.18.0-553.el8_10.x86_64', '5.14.0-427.el9.x86_64'
 function verdictsOf (...insns: readonly Uint8Array[]): readonly Verdict[] {
   const code = concat(...insns, poison('little'), ...EXIT)
   const object = parseObject(buildObject({ local: btf(), programs: [{ section: 'kprobe/x', name: 'p', code }], records: [] }).bytes)
-  const relocation = {
-    ok: true,
-    patches: { offsets: new Uint32Array(0), before: new Uint8Array(0), after: new Uint8Array(0) },
-    records: [],
-    counts: { resolved: 0, absent: 0, poisoned: 0, failed: 0 },
-    changedInstructions: 0,
-    warnings: [],
-    target: { btf: object.btf, modules: [] }
-  }
+  const relocation = { ...NOTHING_RELOCATED, target: { btf: object.btf, modules: [] } }
   return RELEASES.map(kernelRelease => judge(object, relocation, kernelRelease === undefined ? {} : { kernelRelease }).verdict)
 }
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { parseBtf, parseObject, relocate } from '../../../src/core/index.js'
-import type { Relocation } from '../../../src/core/outcome.js'
 import { ageOf } from '../../../src/verdict/age.js'
 import { judge, type JudgeOptions, type Verdict } from '../../../src/verdict/index.js'
 import { assembler, poison } from '../../support/asm.js'
 import { at, btf, integers } from '../../support/btf-builder.js'
 import { concat } from '../../support/byte-writer.js'
+import { NOTHING_RELOCATED } from '../../support/nothing-relocated.js'
 import { buildObject } from '../../support/object-builder.js'
 
 const asm = assembler('little')
@@ -14,21 +14,11 @@ const EXIT = [asm.mov(0, 0), asm.exit()]
 /** bpf_get_prandom_u32: a number that no verifier knows. */
 const RANDOM = asm.call(7)
 
-/** A relocation that changed nothing: the poison is in the object already. */
-const NOTHING_DONE: Pick<Relocation, 'ok' | 'patches' | 'records' | 'counts' | 'changedInstructions' | 'warnings'> = {
-  ok: true,
-  patches: { offsets: new Uint32Array(0), before: new Uint8Array(0), after: new Uint8Array(0) },
-  records: [],
-  counts: { resolved: 0, absent: 0, poisoned: 0, failed: 0 },
-  changedInstructions: 0,
-  warnings: []
-}
-
 function judged (insns: readonly Uint8Array[]) {
   const object = parseObject(
     buildObject({ local: btf(), programs: [{ section: 'kprobe/x', name: 'p', code: concat(...insns) }], records: [] }).bytes
   )
-  return judge(object, { ...NOTHING_DONE, target: { btf: object.btf, modules: [] } })
+  return judge(object, { ...NOTHING_RELOCATED, target: { btf: object.btf, modules: [] } })
 }
 
 function verdictOf (insns: readonly Uint8Array[], options: JudgeOptions = {}): Verdict { return verdictWith([], insns, options) }
@@ -40,7 +30,7 @@ function verdictWith (subprogram: readonly Uint8Array[], insns: readonly Uint8Ar
     ? [program]
     : [program, { section: '.text', name: 'f', code: concat(...subprogram), binding: 'local' as const }]
   const object = parseObject(buildObject({ local, programs, records: [] }).bytes)
-  const relocation = { ...NOTHING_DONE, target: { btf: object.btf, modules: [] } }
+  const relocation = { ...NOTHING_RELOCATED, target: { btf: object.btf, modules: [] } }
   return judge(object, relocation, options).verdict
 }
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { parseObject } from '../../../src/core/index.js'
-import type { Relocation } from '../../../src/core/outcome.js'
 import { judge, type Verdict } from '../../../src/verdict/index.js'
 import { assembler, poison } from '../../support/asm.js'
 import { at, btf, integers, type BtfBuilder } from '../../support/btf-builder.js'
 import { concat, ByteWriter } from '../../support/byte-writer.js'
 import { SHT, STB, STT, type ElfSection } from '../../support/elf-writer.js'
+import { NOTHING_RELOCATED } from '../../support/nothing-relocated.js'
 import { buildObject } from '../../support/object-builder.js'
 
 const asm = assembler('little')
@@ -17,16 +17,6 @@ const TYPE = { HASH: 1, ARRAY: 2, PERCPU_ARRAY: 6, LRU_HASH: 9, LPM_TRIE: 11, AR
 /** A release whose verifier knows elements of arrays. */
 const NEWER = '7.0.1'
 const OLDER = '5.10.0-46-amd64'
-
-/** A relocation that changed nothing: the poison is in the object already. */
-const NOTHING_DONE: Pick<Relocation, 'ok' | 'patches' | 'records' | 'counts' | 'changedInstructions' | 'warnings'> = {
-  ok: true,
-  patches: { offsets: new Uint32Array(0), before: new Uint8Array(0), after: new Uint8Array(0) },
-  records: [],
-  counts: { resolved: 0, absent: 0, poisoned: 0, failed: 0 },
-  changedInstructions: 0,
-  warnings: []
-}
 
 /** `__uint(name, value)` and the like are pointers to arrays of as many. */
 const number = (local: BtfBuilder, value: number): number => local.ptr(local.array(integers(local).int, value))
@@ -72,7 +62,7 @@ function verdictOf ({ local, section, data, header = {} }: Sections, insns: read
     records: [],
     relocations: [{ section: 'kprobe/x', offset: 0 }]
   }).bytes)
-  return judge(object, { ...NOTHING_DONE, target: { btf: object.btf, modules: [] } }, { kernelRelease }).verdict
+  return judge(object, { ...NOTHING_RELOCATED, target: { btf: object.btf, modules: [] } }, { kernelRelease }).verdict
 }
 
 const map = (type: number): Sections => inBtf(local => definition(local, type))
