@@ -46,20 +46,22 @@ const collator = new Intl.Collator('en', { numeric: true })
 /** The order of names. One that is known for many is cheaper than comparing. */
 export function compareKernels (a: string, b: string): number { return collator.compare(a, b) }
 
-/** Columns that are shown: those that have one of the states in a row that is. */
-export function listColumns (matrix: Matrix, rows: RowChoice): readonly number[] {
-  const all = matrix.columns.map((_, column) => column)
+/** Columns that are shown: those that have one of the states in a row that is. @param wanted the rows, where they are known */
+export function listColumns (matrix: Matrix, rows: RowChoice, wanted?: WantedRows): readonly number[] {
+  const all = allColumns(matrix)
   if (rows.states.size === 0) return all
   const isMeant = matrix.outcomes.map(({ state }) => rows.states.has(state))
-  const wanted = wantedRows(matrix, rows)
-  return all.filter(column => wanted.some(([, cells]) => isMeant[cells[column] ?? -1]))
+  const shown = wanted ?? wantedRows(matrix, rows)
+  return all.filter(column => shown.some(([, cells]) => isMeant[cells[column] ?? -1]))
 }
+
+function allColumns (matrix: Matrix): readonly number[] { return matrix.columns.map((_, column) => column) }
 
 /** Groups, those with the worst outcomes first, and of these the largest. Columns that are not shown tell no kernels apart. */
 export function groupByOutcome (
   matrix: Matrix,
   kernels: Iterable<readonly [string, readonly number[]]> = matrix.kernels,
-  columns = matrix.columns.map((_, column) => column)
+  columns = allColumns(matrix)
 ): readonly Group[] {
   const ranks = matrix.outcomes.map(({ state }) => STATES.indexOf(state))
   const worst = (cells: readonly number[]): number => Math.min(...columns.map(column => ranks[cells[column] ?? -1] ?? STATES.length))
@@ -86,7 +88,10 @@ export function toggleGroup (matrix: Matrix, rows: RowChoice, { key, kernels: [f
   return new Set(others.length === rows.open.size ? [...others, first] : others)
 }
 
-function wantedRows (matrix: Matrix, { states, text }: RowChoice): ReadonlyArray<readonly [string, readonly number[]]> {
+/** Kernels whose rows are shown, with their cells. */
+type WantedRows = ReadonlyArray<readonly [string, readonly number[]]>
+
+function wantedRows (matrix: Matrix, { states, text }: RowChoice): WantedRows {
   const words = text.toLowerCase().split(/\s+/).filter(word => word !== '')
   const isWanted = (kernel: string, cells: readonly number[]): boolean =>
     words.every(word => kernel.toLowerCase().includes(word)) &&
@@ -96,12 +101,12 @@ function wantedRows (matrix: Matrix, { states, text }: RowChoice): ReadonlyArray
 
 /** The rows of the table. */
 export function listItems (matrix: Matrix, rows: RowChoice): readonly Item[] {
-  const wanted = [...wantedRows(matrix, rows)]
+  const wanted = wantedRows(matrix, rows)
   if (rows.grouping === 'kernel') {
-    return wanted.sort(([a], [b]) => compareKernels(a, b))
+    return wanted.toSorted(([a], [b]) => compareKernels(a, b))
       .map(([kernel, cells], i) => ({ type: 'kernel', kernel, cells, level: 1, position: i + 1, of: wanted.length }))
   }
-  const columns = [...listColumns(matrix, rows)]
+  const columns = listColumns(matrix, rows, wanted)
   const keyOf = keysOf(matrix, columns)
   const openKeys = new Set([...rows.open].map(kernel => keyOf(matrix.kernels.get(kernel))))
   return groupByOutcome(matrix, wanted, columns).flatMap<Item>(group => {

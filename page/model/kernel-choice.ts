@@ -1,4 +1,5 @@
 import type { KernelJson } from '../../src/wire/kernel.js'
+import { compareKernels } from './groups.js'
 
 /** A kernel that can be chosen. */
 export interface ListedKernel extends Pick<KernelJson, 'reference' | 'distro' | 'arch' | 'release' | 'state'> {
@@ -24,8 +25,7 @@ export const WHOLE_FLEET: KernelChoice = { text: '', distros: [], arches: [], pi
 
 /** By name, and by number: 5.4 before 5.10. */
 export function inOrder (kernels: readonly ListedKernel[]): readonly ListedKernel[] {
-  const keys = new Map(kernels.map(kernel => [kernel, kernel.reference.replaceAll(/\d+/g, digits => digits.padStart(10, '0'))]))
-  return kernels.toSorted((a, b) => (keys.get(a) ?? '') < (keys.get(b) ?? '') ? -1 : 1)
+  return kernels.toSorted((a, b) => compareKernels(a.reference, b.reference))
 }
 
 /** Whether nothing was narrowed down. */
