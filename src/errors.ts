@@ -74,15 +74,14 @@ export function recode (error: AppError, code: ErrorCode, details: ErrorDetails 
 }
 
 /**
- * One error that names all, so that they can be mended in one go: itself where there is one, else a line for each below the heading.
- * Code and details are the first one's.
+ * Throws one error that names all, so that they can be mended in one go: itself where there is one, else a line for each below the
+ * heading, with code and details of the first. Nothing where there are none.
  *
  * @param heading of how many
  */
-export function combined (errors: readonly [AppError, ...AppError[]], heading: (count: number) => string): AppError {
+export function throwAll (errors: readonly AppError[], heading: (count: number) => string): void {
   const [first] = errors
+  if (first === undefined) return
   const lines = [...new Set(errors.map(({ message }) => message))] // the same may have been named twice
-  return lines.length === 1
-    ? first
-    : new AppError(first.code, [heading(lines.length), ...lines].join('\n'), first.details, { cause: first })
+  throw lines.length === 1 ? first : new AppError(first.code, [heading(lines.length), ...lines].join('\n'), first.details, { cause: first })
 }

@@ -3,7 +3,7 @@ import type { OutcomeFailure } from '../report/outcome.js'
 import { sharedSentence } from '../report/shared-advice.js'
 import type { ReportSuggestion } from '../wire/report.js'
 import { count, firstOf } from '../wire/words.js'
-import { folded, type Fold } from './folded.js'
+import { adviceOnce, folded, type Fold } from './folded.js'
 import type { CheckOutcome, CheckState } from './wire.js'
 
 /** What a state means, for people. */
@@ -45,12 +45,11 @@ function whereOf (fold: Fold): string {
 
 /** All that is to be said of an outcome, a line each: each failure, and advice below the first that has it. */
 export function explanationOf (outcome: CheckOutcome, objectName: string): string[] {
-  const told = new Set<string>()
-  return explained(outcome, () => outcome.failures.flatMap(failure => {
-    const { suggestions: [advice] } = failure
-    const isNew = advice !== undefined && told.size < told.add(advice.code === '' ? advice.text : advice.code).size
-    return [`${lineOf(failure) ?? objectName}: ${failureSentence([failure])}`, ...isNew ? adviceLines(advice) : []]
-  }))
+  const { failures } = outcome
+  return explained(outcome, () => {
+    const advice = adviceOnce(failures)
+    return failures.flatMap((failure, i) => [`${lineOf(failure) ?? objectName}: ${failureSentence([failure])}`, ...adviceLines(advice[i])])
+  })
 }
 
 /** The same with what is alike folded, for people to read: advice that several share comes first. */
@@ -65,7 +64,7 @@ export function foldedExplanationOf (outcome: CheckOutcome, objectName: string):
         ...items.map((fold, i) => `  ${lineWith(fold, i === 0 && detail === undefined ? failureSentence(fold) : failurePlace(fold))}`)
       ]),
       ...advised.flatMap(({ fold, advice }) =>
-        [lineWith(fold, failureSentence(fold)), ...advice === undefined ? [] : adviceLines(advice)])
+        [lineWith(fold, failureSentence(fold)), ...adviceLines(advice)])
     ]
   })
 }
@@ -88,7 +87,9 @@ function explained (outcome: CheckOutcome, lines: () => string[]): string[] {
   return more > 0 ? [...lines(), `and ${count(more, 'more place')}`] : lines()
 }
 
-function adviceLines ({ text, code }: ReportSuggestion): string[] { return [`  ${text}`, ...indented(code)] }
+function adviceLines (advice: ReportSuggestion | undefined): string[] {
+  return advice === undefined ? [] : [`  ${advice.text}`, ...indented(advice.code)]
+}
 
 /** Some advice has no code. */
 function indented (code: string): string[] {

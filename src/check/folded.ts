@@ -29,13 +29,13 @@ export function foldsOf (failures: readonly OutcomeFailure[]): Fold[] {
 /** What people are told of failures. Advice stands with the first fold that has it, since a field is mostly read in several places. */
 export function folded (failures: readonly OutcomeFailure[]): ByAdvice<Fold> & { readonly advised: readonly AdvisedFold[] } {
   const found = byAdvice(foldsOf(failures), ([failure]) => failure)
-  const told = new Set<string>()
-  const advised = found.others.map(fold => {
-    const advice = adviceOf(fold)
-    const isNew = advice !== undefined && told.size < told.add(advice.code || advice.text).size
-    return { fold, advice: isNew ? advice : undefined }
-  })
-  return { ...found, advised }
+  const advice = adviceOnce(found.others.map(([failure]) => failure))
+  return { ...found, advised: found.others.map((fold, i) => ({ fold, advice: advice[i] })) }
 }
 
-function adviceOf ([{ suggestions: [advice] }]: Fold): ReportSuggestion | undefined { return advice }
+/** What is advised for each failure; undefined where that is nothing, or stands with one before it. */
+export function adviceOnce (failures: readonly OutcomeFailure[]): ReadonlyArray<ReportSuggestion | undefined> {
+  const told = new Set<string>()
+  return failures.map(({ suggestions: [advice] }) =>
+    advice !== undefined && told.size < told.add(advice.code === '' ? advice.text : advice.code).size ? advice : undefined)
+}

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import {
   closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync, realpathSync, renameSync, rmSync, statSync, writeFileSync
 } from 'node:fs'
-import { AppError, combined } from '../errors.js'
+import { AppError, throwAll } from '../errors.js'
 import { errorCode } from '../store/error-code.js'
 
 /** Larger than any object or BTF we take; keeps a disk image, or a device or pipe without an end, from being read into memory. */
@@ -48,7 +48,7 @@ export function ofEach<T> (paths: readonly string[], what: string, work: (path: 
       return []
     }
   })
-  throwAll(errors, what)
+  throwAll(errors, unreadable(what))
   return results
 }
 
@@ -58,9 +58,7 @@ function asAppError (error: unknown): AppError {
   throw error
 }
 
-function throwAll ([first, ...others]: readonly AppError[], what: string): void {
-  if (first !== undefined) throw combined([first, ...others], count => `${count} ${what}s cannot be read:`)
-}
+function unreadable (what: string): (count: number) => string { return count => `${count} ${what}s cannot be read:` }
 
 /** @throws AppError `too_large`; the error of the file system */
 function readBounded (file: number, name: string): Uint8Array {
@@ -161,7 +159,7 @@ async function readBtfFile (path: string, isModule: boolean): Promise<BtfFile> {
  */
 export async function readBtfFiles (paths: readonly string[]): Promise<BtfFile[]> {
   const read = await Promise.allSettled(paths.map(async (path, i) => await readBtfFile(path, i > 0)))
-  throwAll(read.flatMap(result => result.status === 'rejected' ? [asAppError(result.reason)] : []), 'BTF file')
+  throwAll(read.flatMap(result => result.status === 'rejected' ? [asAppError(result.reason)] : []), unreadable('BTF file'))
   return read.flatMap(result => result.status === 'fulfilled' ? [result.value] : [])
 }
 

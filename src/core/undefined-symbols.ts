@@ -1,6 +1,6 @@
 import { kindOf, nameOf, typeId, vlenOf, type Btf } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
-import { STB_LOCAL } from '../elf/constants.js'
+import { STB_LOCAL, STT_NOTYPE } from '../elf/constants.js'
 import { isProgramSection } from '../elf/functions.js'
 import { symbolIndices, symbolsOf, type ElfSymbol } from '../elf/symbols.js'
 import { BPF_INSN } from '../insn/insn.js'
@@ -10,7 +10,6 @@ import type { Warning } from './outcome.js'
 
 /** `btf_func_linkage` of a function that is declared only: BPF_FUNC_EXTERN. */
 const FUNC_EXTERN = 2
-const STT_NOTYPE = 0
 /** Symbols that the warning names. */
 const MAX_NAMED = 3
 

@@ -24,6 +24,7 @@ export const SHF_EXECINSTR = 0x4
 
 export const STB_LOCAL = 0
 export const STB_WEAK = 2
+export const STT_NOTYPE = 0
 export const STT_OBJECT = 1
 export const STT_FUNC = 2
 export const STV_INTERNAL = 1

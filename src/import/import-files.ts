@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AppError, combined } from '../errors.js'
+import { AppError, throwAll } from '../errors.js'
 import { errorCode } from '../store/error-code.js'
 import { BOUNDS } from '../formats/bounds.js'
 import { HEAD_BYTES, isRecognised, isStreamed } from '../formats/recognise.js'
@@ -42,8 +42,7 @@ async function look (paths: readonly string[]): Promise<Array<{ readonly path: s
       errors.push(error)
     }
   }
-  const [first, ...others] = errors
-  if (first !== undefined) throw combined([first, ...others], count => `Nothing was imported: ${count} paths cannot be read:`)
+  throwAll(errors, count => `Nothing was imported: ${count} paths cannot be read:`)
   return found
 }
 
