@@ -32,7 +32,7 @@ const STEPS_IN_DOUBT = 10_000
  * be reached. Where no subprogram is poisoned, nothing was out of reach there, in all objects that were met, that passes over the
  * functions had not told; these follow no calls.
  */
-const OF_FAILING = { inDoubtOfFailing: 1_000, further: 10_000 }
+const OF_FAILING = { inDoubtOfFailing: 300, further: 3_000 }
 const OF_FAILING_WITH_CALLS = { inDoubtOfFailing: STEPS_IN_DOUBT, further: STEPS }
 /** Steps for executions of programs that are in doubt otherwise, for the whole object. */
 const STEPS_FOR_EXECUTIONS = 30_000
