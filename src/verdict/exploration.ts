@@ -6,7 +6,7 @@ import { entryState, mayHavePackets } from './entry.js'
 import { explore } from './explore.js'
 import type { OpenPoison } from './open.js'
 import type { CallGraph } from './reach.js'
-import { note, stepsFurther, type Found, type Run, type Search, type Work } from './run.js'
+import { isLeft, note, STEPS_FURTHER, type Found, type Run, type Search, type Work } from './run.js'
 import { PASSED_A_STEP } from './sweep.js'
 import type { SymbolValues } from './symbols.js'
 
@@ -55,7 +55,7 @@ export function newRun ({ object, functions, open, symbols, age, work, found }: 
     isThorough: false,
     fails: false,
     isInDoubtOfNumbers: false,
-    further: stepsFurther(work),
+    further: STEPS_FURTHER,
     reached: new Map(),
     assumes: [],
     rests: [],
@@ -91,7 +91,7 @@ export function exploreProgram (run: Run, shared: Shared, closure: ReadonlySet<E
     return exploreGlobals(run, object, closure, fn)
   }
   if (!follow()) return false
-  if (run.setAside.length === 0 && run.further >= 0) return true
+  if (run.setAside.length === 0 && !isLeft(run)) return true
   if (run.fails) {
     leaveInDoubt(run, shared, fn)
     return true
@@ -102,8 +102,7 @@ export function exploreProgram (run: Run, shared: Shared, closure: ReadonlySet<E
 }
 
 /** Of a program that fails for certain: what else it may get to is all that the passes over the functions got to. */
-function leaveInDoubt (run: Run, { functions, open, work }: Shared, fn: ElfFunction): void {
-  work.further -= stepsFurther(work) - run.further
+function leaveInDoubt (run: Run, { functions, open }: Shared, fn: ElfFunction): void {
   for (const member of open.reachedFrom(fn)) {
     for (const index of open.sweepOf(functions.codeOf(member)).poison) note(run, member, index, 'More ways lead there than are looked at.')
   }

@@ -1,6 +1,6 @@
 import { isJumpClass } from '../insn/opcodes.js'
 import type { IsAhead } from './ahead.js'
-import { isFound, keepBefore, type Run, type Search, type Work } from './run.js'
+import { isFound, isLeft, keepBefore, type Run, type Search, type Work } from './run.js'
 import { isTarget } from './flow.js'
 import { step } from './step.js'
 import { copyState, joinStates, newSeen, stateCovers, tidy, topFrame, type State } from './state.js'
@@ -15,7 +15,7 @@ const STATES_IN_DOUBT = 8
 
 /** Follows all pending states to their ends, or until nothing is left to find. False where the work ran out first. */
 export function explore (run: Run): boolean {
-  while (run.certain.left > 0 && (run.isThorough || run.further >= 0)) {
+  while (run.certain.left > 0 && (run.isThorough || !isLeft(run))) {
     const state = run.pending.pop()
     if (state === undefined) break
     renew(run, run.certain)
@@ -81,7 +81,11 @@ function nearer (run: Run, state: State): State {
 
 /** Whether a state can wait until more is known of the program, or need not be followed. */
 function isLater (run: Run, { doubt }: State): boolean {
-  if (run.fails && run.further-- < 0) return true
+  if (run.fails) {
+    if (isLeft(run)) return true
+    run.further--
+    run.work.further--
+  }
   if (doubt === null) return false
   if (isShortOfSteps(run.work)) return true
   run.work.inDoubt--

@@ -28,10 +28,11 @@ const STEPS = 400_000
  */
 const STEPS_IN_DOUBT = 10_000
 /**
- * Steps for what else programs get to that fail for certain, for the whole object. Where no subprogram is poisoned, nothing was out of
- * reach there, in all objects that were met, that passes over the functions had not told; these follow no calls.
+ * Steps for what else programs get to that fail for certain, for the whole object: for ways in doubt, and for all. What is left then may
+ * be reached. Where no subprogram is poisoned, nothing was out of reach there, in all objects that were met, that passes over the
+ * functions had not told; these follow no calls.
  */
-const OF_FAILING = { inDoubtOfFailing: 1_000, further: 5_000 }
+const OF_FAILING = { inDoubtOfFailing: 300, further: 3_000 }
 const OF_FAILING_WITH_CALLS = { inDoubtOfFailing: STEPS_IN_DOUBT, further: STEPS }
 /** Steps for executions of programs that are in doubt otherwise, for the whole object. */
 const STEPS_FOR_EXECUTIONS = 30_000

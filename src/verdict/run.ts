@@ -52,7 +52,7 @@ export interface Work {
   inDoubt: number
   /** Those of them for programs that fail for certain: there they only tell what else the program may get to. */
   inDoubtOfFailing: number
-  /** Those to find more that programs get to that fail for certain: see stepsFurther. */
+  /** Those to find more that programs get to that fail for certain. */
   further: number
   /** Those for executions: see execution.ts. */
   forExecutions: number
@@ -66,15 +66,14 @@ export interface Stopped {
   readonly before: State[]
 }
 
-/** In the largest programs that were met, most finds are some hundred steps apart. */
-const MOST_FURTHER = 5_000
-const LEAST_FURTHER = 1_000
-
 /**
- * Steps in which a program that gets to poison for certain is not seen to get to any more, after which it is left: what the object has
- * for that, less what programs before it took in vain, within limits.
+ * Steps in which a program that gets to poison for certain is not seen to get to any more, after which it is left. In the largest
+ * programs that were met, most finds are some hundred steps apart.
  */
-export function stepsFurther ({ further }: Work): number { return Math.min(MOST_FURTHER, Math.max(LEAST_FURTHER, further)) }
+export const STEPS_FURTHER = 5_000
+
+/** Whether a program fails for certain, and no steps are left to find more that it gets to. */
+export function isLeft ({ fails, further, work }: Run): boolean { return fails && (further < 0 || work.further < 0) }
 
 /** One program's exploration. */
 export interface Run {
@@ -104,7 +103,7 @@ export interface Run {
   fails: boolean
   /** Whether a way was followed of which the verifier may decide by a number that it does not take. */
   isInDoubtOfNumbers: boolean
-  /** Steps that are left to find more that it gets to. */
+  /** Steps that are left to find the next that it gets to. */
   further: number
   /** Poisoned instructions that were reached, by function and index. */
   readonly reached: Map<ElfFunction, Map<number, Reached>>
@@ -152,7 +151,7 @@ export function note (run: Run, fn: ElfFunction, index: number, doubt: string | 
   if (doubt !== null) return
   run.certain.left--
   run.fails = true
-  run.further = stepsFurther(run.work)
+  run.further = STEPS_FURTHER
 }
 
 /** Notes that the verifier gets to the poison that a state is at, and what was assumed on the way. */

@@ -97,6 +97,13 @@ describe('the verdict about an object with many ways, in programs that fail for 
     expect([1, 3].map(part => isReachable(0, part))).toEqual([true, null])
   })
 
+  it('has as many steps for all programs that fail, so that a hundred of them are told', () => {
+    const failing = [stack, fails, ways, fails]
+    const { verdicts, isReachable } = judged(Array.from({ length: 100 }, () => failing), 30_000)
+    expect(verdicts).toEqual(Array.from({ length: 100 }, () => 'fails'))
+    expect([1, 3].map(part => isReachable(99, part))).toEqual([true, null])
+  })
+
   it('takes the shorter way to poison where an object has much to follow, and goes through no loop before it', () => {
     const failing = [stack, fails, doubt, ways, guarded, fails]
     const body = concat(...Array.from({ length: 100 }, () => asm.add(7, 1)))
