@@ -66,9 +66,10 @@ export async function openLocalKernels (places: Places, { objects = 1 }: { reado
 
 /**
  * Objects times kernels that are worth another thread: it takes a tenth of a second until a thread has started and its code is compiled,
- * in which one that is there answers some hundreds, or reads a few kernels whole.
+ * in which one that is there reads a few kernels whole. Most rows of kernels that have layout tables share an outcome with another one,
+ * so that thousands are answered meanwhile.
  */
-const ROWS_OF_THREAD = { indexed: 1000, whole: 25 }
+const ROWS_OF_THREAD = { indexed: 5000, whole: 25 }
 
 /** A store would look through the folder, and remove what is of no use there. */
 function readOnly (directory: string): LayoutTablesOptions['store'] {
