@@ -117,8 +117,8 @@ describe('a result', () => {
     expect([await warningsOn('5.4.0-1-generic'), await warningsOn('5.4.0-4-generic')]).toEqual([true, false])
     expect(counts(service)).toEqual({ made: 2, kept: 0 })
     // Without a report it is the same for both.
-    const [one, other] = ['5.4.0-1-generic', '5.4.0-4-generic'].map(async release => await relocate(service, { object, ...kernel(release) }))
-    expect((await other)?.sha256).toBe((await one)?.sha256)
+    const one = await relocate(service, { object, ...kernel('5.4.0-1-generic') })
+    expect(await relocate(service, { object, ...kernel('5.4.0-4-generic') })).toMatchObject({ sha256: one.sha256 })
   })
 
   it('without a report is made once more for who asks for one', async () => {
