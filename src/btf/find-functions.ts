@@ -1,5 +1,6 @@
 import { getString, kindOf, nameOffsetOf, typeId, type Btf } from './btf.js'
 import { BtfKind } from './constants.js'
+import { BTF_TYPE } from './layout.js'
 
 /** Bytes of the longest name that is looked for. Few of the kernel's symbols have more than 100. */
 const MAX_NAME_BYTES = 256
@@ -30,16 +31,23 @@ export function hasFunctions (btf: Btf): boolean {
   return false
 }
 
+/** Reads of each record the two words that it needs: a kernel has some 150,000, and half of them are functions. */
 function lookFor (btf: Btf, names: ReadonlySet<string>): ReadonlySet<string> {
+  const { bytes, view, littleEndian, startId, startStrOff, strStart, typeOffsets, pages } = btf
   const wanted = byInitial(names)
   const found = new Set<string>()
-  for (let i = btf.startId; i < btf.endId; i++) {
-    const id = typeId(i)
-    if (kindOf(btf, id) !== BtfKind.FUNC) continue
-    const { bytes, offset } = getString(btf, nameOffsetOf(btf, id))
-    for (const { name, text } of wanted.get(bytes[offset] ?? 0) ?? []) {
-      if (isName(bytes, offset, text)) found.add(name)
-    }
+  for (let i = 0; i < typeOffsets.length; i++) {
+    const record = typeOffsets[i] ?? 0
+    const kind = pages === undefined ? view.getUint32(record + BTF_TYPE.info, littleEndian) >>> 24 & 0x7f : kindOf(btf, typeId(startId + i))
+    if (kind !== BtfKind.FUNC) continue
+    const nameOff = pages === undefined ? view.getUint32(record + BTF_TYPE.nameOff, littleEndian) : nameOffsetOf(btf, typeId(startId + i))
+    const isHere = pages === undefined && nameOff >= startStrOff
+    const place = isHere ? undefined : getString(btf, nameOff)
+    const offset = place?.offset ?? strStart + nameOff - startStrOff
+    const own = place?.bytes ?? bytes
+    const begun = wanted[own[offset] ?? 0]
+    if (begun === undefined) continue
+    for (const { name, text } of begun) if (isName(own, offset, text)) found.add(name)
   }
   return found
 }
@@ -50,14 +58,14 @@ interface WantedName {
 }
 
 /** By their first byte, of which most functions have another one. */
-function byInitial (names: ReadonlySet<string>): ReadonlyMap<number, readonly WantedName[]> {
-  const wanted = new Map<number, WantedName[]>()
+function byInitial (names: ReadonlySet<string>): ReadonlyArray<readonly WantedName[] | undefined> {
+  const wanted = new Array<WantedName[] | undefined>(256).fill(undefined)
   for (const name of names) {
     const text = new TextEncoder().encode(name)
     const [first] = text
     if (first === undefined || text.length > MAX_NAME_BYTES) continue
-    const others = wanted.get(first)
-    if (others === undefined) wanted.set(first, [{ name, text }])
+    const others = wanted[first]
+    if (others === undefined) wanted[first] = [{ name, text }]
     else others.push({ name, text })
   }
   return wanted
