@@ -99,13 +99,12 @@ describe('a result', () => {
   })
 
   it('is of one kernel alone with a report of what its programs cannot attach to there', async () => {
-    const [program] = fooSpec().programs
     const section = 'fentry/gone'
-    const { bytes: object } = buildObject({
-      ...fooSpec(),
-      programs: program === undefined ? [] : [{ ...program, section }],
-      records: fooSpec().records.map(record => ({ ...record, section }))
-    })
+    const { programs, records = [] } = fooSpec()
+    const { bytes: object } = buildObject(fooSpec('little', {
+      programs: programs.map(program => ({ ...program, section })),
+      records: records.map(record => ({ ...record, section }))
+    }))
     const has = targetFoo()
     has.func('gone', has.funcProto(0))
     const service = await startService(await temporaryFolder())
