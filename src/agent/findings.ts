@@ -18,6 +18,11 @@ export function needsOf ({ programs }: Pick<Report, 'programs'>): string[] {
   return firstLines(programs.flatMap(({ name, needs_kernel_btf: why }) => why === null ? [] : [`${name}: ${why}`]))
 }
 
+/** What the object attaches to and this kernel does not have. */
+export function unattachedOf ({ warnings }: Pick<Report, 'warnings'>): string[] {
+  return warnings.flatMap(({ code, message }) => code === 'attach_target_missing' ? [message] : [])
+}
+
 function firstLines (lines: readonly string[]): string[] {
   return lines.length > MAX_LINES ? [...lines.slice(0, MAX_LINES), `and ${lines.length - MAX_LINES} more`] : [...lines]
 }

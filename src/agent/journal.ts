@@ -2,7 +2,7 @@ import { kindOf } from '../client/problem.js'
 import type { AppError, ErrorCode } from '../errors.js'
 import type { Consultation } from './module-types.js'
 import type { VerifiedAnswer } from './ask.js'
-import { findingsOf, needsOf } from './findings.js'
+import { findingsOf, needsOf, unattachedOf } from './findings.js'
 import type { Log } from './log.js'
 import type { Metrics, Outcome } from './metrics.js'
 import { isAccess } from './schedule.js'
@@ -169,6 +169,7 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
         log.warn({ object: name, programs: needing },
           'programs of it need BTF in the running kernel, which shows none: the kernel refuses them, and libbpf the object with them')
       }
+      for (const message of answer === undefined ? [] : unattachedOf(answer.report)) log.warn({ object: name }, message)
       said.set(name, text)
       tellOfLoad(name)
     },

@@ -42,11 +42,21 @@ export function needsKernelBtf (object: BpfObject): boolean {
 const STRUCT_OPS_MAPS = /^\??\.struct_ops(\.link)?$/
 
 function attachmentNeed ({ section: { name } }: ElfFunction): string | undefined {
-  const start = name.startsWith('?') ? 1 : 0
-  const slash = name.indexOf('/', start)
-  const kind = name.slice(start, slash < 0 ? undefined : slash)
+  const by = attachedBy(name)?.by
+  return by === undefined ? undefined : BTF_ATTACHED.get(by)
+}
+
+/**
+ * How programs of a section attach by BTF id, and to what: `fexit` and `do_exit` for `?fexit.s/do_exit`. The target is undefined where
+ * the section leaves it open. Undefined for other sections.
+ */
+export function attachedBy (section: string): { readonly by: string, readonly to: string | undefined } | undefined {
+  const start = section.startsWith('?') ? 1 : 0
+  const slash = section.indexOf('/', start)
+  const kind = section.slice(start, slash < 0 ? undefined : slash)
   const plain = kind.endsWith(SLEEPS) ? kind.slice(0, -SLEEPS.length) : kind
-  return BTF_ATTACHED.get(SLEEPABLE.has(plain) ? plain : kind)
+  const by = SLEEPABLE.has(plain) ? plain : kind
+  return BTF_ATTACHED.has(by) ? { by, to: slash < 0 ? undefined : section.slice(slash + 1) } : undefined
 }
 
 /** What functions use of the kernel's typed symbols: the first that each refers to, by where it starts. */

@@ -81,7 +81,8 @@ export const REASONS: Readonly<Record<ReportReason, { readonly group: ReasonGrou
   }
 }
 
-type WarningCode = Warning['code'] | 'bitfield_read_plainly' | 'opcode_invalid' | 'report_truncated' | 'more_warnings' | 'shared_kernel'
+type WarningCode = Warning['code'] | 'bitfield_read_plainly' | 'opcode_invalid' | 'report_truncated' | 'more_warnings' | 'shared_kernel' |
+  'attach_target_missing'
 
 /** Every warning that a report can have. docs/reasons.md is made from this. */
 export const WARNINGS: Readonly<Record<WarningCode, string>> = {
@@ -96,6 +97,8 @@ export const WARNINGS: Readonly<Record<WarningCode, string>> = {
   records_outside_functions:
     'Some relocations belong to no function and were skipped, as libbpf skips them. Linkers leave them when they drop a function.',
   function_undefined: 'The object calls a function that is defined nowhere, and that its BTF does not declare. libbpf does not open it.',
+  attach_target_missing: "The kernel's BTF lacks a function or type that a program or a struct_ops map attaches to. " +
+    'libbpf does not load the object there by itself. Not told by checks.',
   shared_kernel:
     'The kernel was found under the name of the distribution that built it: the distribution that was asked for installs its kernels.',
   report_truncated: 'The report would have more than 16 MiB. Some of it is left out; the counts include it.',

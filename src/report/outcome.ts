@@ -50,7 +50,7 @@ export function buildOutcome (object: BpfObject, relocation: Relocation, judgeme
   }
   // Only what is reached is listed, so that nothing need be found out of what is not.
   const reached = { ...judgement, isBehindPoison: () => null }
-  const { report, failure } = buildReport(object, relocation, reached, { maxBytes: MAX_BYTES })
+  const { report, failure } = buildReport(object, relocation, reached, { maxBytes: MAX_BYTES, isOfLayout: true })
   const failing = report.relocations.flatMap(entry => failuresOf(entry))
   const programs = report.programs.slice(0, MAX_PROGRAMS)
   return {

@@ -7,6 +7,7 @@ import type { BpfObject } from '../core/object.js'
 import type { OutcomeCounts, RecordOutcome, Relocation } from '../core/outcome.js'
 import type { Judgement } from '../verdict/index.js'
 import { LIMITS } from '../limits.js'
+import { warnOfAttachTargets } from './attach-warnings.js'
 import { createJsonBudget, type JsonBudget } from './budget.js'
 import { groupRecords, type Entry, type EntryText, type Explain } from './entries.js'
 import { jsonList, listTexts, writeReport, type ListedRelocation, type ListTexts, type ReportJson } from './json.js'
@@ -30,6 +31,8 @@ export interface ReportOptions {
   readonly modulesWith?: ModulesWith
   /** Bytes of JSON that the report may have. */
   readonly maxBytes?: number
+  /** Whether nothing is told but what holds for all kernels that lay out the object's types alike: not what programs attach to. */
+  readonly isOfLayout?: boolean
 }
 
 /** The part of the report that follows from the object and the BTF; callers add hashes, the kernel and the engine. */
@@ -78,7 +81,8 @@ export function buildReport (object: BpfObject, relocation: Relocation, judgemen
     programs: () => programsOf(object, relocation.records, judgement, holdersOf),
     entries: groupRecords(object, relocation, explainer(object, relocation, options.modulesWith ?? (() => []))),
     placesOf: placer(object, relocation, judgement, holdersOf),
-    places: options.places ?? 'some'
+    places: options.places ?? 'some',
+    isOfLayout: options.isOfLayout ?? false
   }
   const isSmall = parts.entries.length + object.elf.functions.length <= MAX_AT_ONCE
   return (isSmall ? wholeReport(parts, maxBytes) : undefined) ?? fittedReport(parts, maxBytes)
@@ -98,6 +102,7 @@ interface Parts {
   readonly entries: readonly Entry[]
   readonly placesOf: PlacesOf
   readonly places: 'some' | 'all'
+  readonly isOfLayout: boolean
 }
 
 /**
@@ -137,7 +142,7 @@ function fittedReport (parts: Parts, maxBytes: number): BuiltReport {
 }
 
 function membersOf (
-  { object, relocation, judgement }: Parts,
+  { object, relocation, judgement, isOfLayout }: Parts,
   programs: readonly ReportProgram[],
   { kept, leftOut }: Fitted<ListedRelocation>,
   maxBytes: number
@@ -152,6 +157,7 @@ function membersOf (
     relocations,
     warnings: [
       ...listWarnings(object, relocation, relocations),
+      ...isOfLayout ? [] : warnOfAttachTargets(object, relocation.target),
       ...truncationWarnings(object.elf.functions.length - programs.length, leftOut, maxBytes)
     ]
   }

@@ -2,6 +2,7 @@ import type { Btf } from '../btf/btf.js'
 import { hasCandidate } from '../btf/lookup.js'
 import { attachBtf } from '../btf/parse.js'
 import { isAlreadyRelocated } from '../core/already-relocated.js'
+import { attachTargets } from '../core/attach-targets.js'
 import { applyPatches, parseObject, relocate, type BpfObject, type Relocation } from '../core/index.js'
 import { inspectObject } from '../core/inspect.js'
 import { findNothing } from '../core/warnings.js'
@@ -48,7 +49,9 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
   const judgement = judgeRelocation(object, relocation, { kernelRelease, assume, hasKernelSymbol: symbols.has })
   if (patches === undefined) throw failureOf(relocation, build(task, object, relocation, judgement))
   const wantsReport = task.report === 'always' || (task.report === 'failing' && judgement.verdict !== 'loads')
-  const isShared = task.layoutPath !== undefined && modules.length === 0 && isOfLayout(relocation, symbols.wasAsked())
+  // A report says what of the kernel programs cannot attach to, of which layouts say nothing.
+  const isOfKernel = symbols.wasAsked() || (wantsReport && attachTargets(object).length > 0)
+  const isShared = task.layoutPath !== undefined && modules.length === 0 && isOfLayout(relocation, isOfKernel)
   const layoutVector = isShared ? vectorOfKernel(object, task.btf.sha256, task.layoutPath) : undefined
   return {
     patches,

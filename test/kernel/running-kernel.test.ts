@@ -77,6 +77,26 @@ describeLab('the running kernel, its BTF hidden,', [NEEDS.kernel, NEEDS.bpftool,
   })
 })
 
+describeLab('libbpf in the running kernel, with its BTF,', [NEEDS.kernel, NEEDS.bpftool, NEEDS.btf('running'), NEEDS.objects], () => {
+  it('does not find what the report says that programs attach to and the kernel lacks, and nothing else', () => {
+    const objects = labObjects()
+    const seen = loadAll(objects, { kernelBtf: true })
+    const relocated = relocateFor('running', objects.map(({ path }) => path), scratchFolder())
+    let missing = 0
+    objects.forEach(({ name }, i) => {
+      const told = relocated[i]?.report.warnings.find(({ code }) => code === 'attach_target_missing')?.message
+      const { status, output = '' } = seen[name] ?? {}
+      const [, target] = /failed to find kernel BTF type ID of '([^']+)'/.exec(output) ?? []
+      if (target !== undefined) {
+        missing++
+        expect(told, name).toContain(target)
+      }
+      if (status === 0) expect(told, name).toBeUndefined()
+    })
+    expect(missing).toBeGreaterThan(1)
+  })
+})
+
 describeLab('a program loaded into the running kernel, its BTF hidden,', [NEEDS.kernel, NEEDS.attach, NEEDS.btf('running')], () => {
   const folder = scratchFolder()
   const others = labBtfs().map(({ name }) => name).filter(name => name !== 'running')

@@ -4,7 +4,7 @@ import type { RelocateAnswer, RelocateRequest } from '../../../src/relocation/ty
 import { sha256 } from '../../../src/store/sha256.js'
 import { assembler } from '../../support/asm.js'
 import { concat } from '../../support/byte-writer.js'
-import { localFoo } from '../../support/corpus.js'
+import { fooSpec, localFoo, targetFoo } from '../../support/corpus.js'
 import { buildObject } from '../../support/object-builder.js'
 import {
   breakFile, contentPath, emptyBtf, fooBtf, fooObject, offsetOfY, putAll, relocate, startService, temporaryFolder, type StartedService
@@ -96,6 +96,28 @@ describe('a result', () => {
     // What is missing in the kernel may be in a module that was uploaded since.
     expect(says(await relocate(service, { ...asked, ...kernel('6.1.0-3-generic') }))).toEqual(says(lacking))
     expect(counts(service)).toEqual({ made: 1, kept: 1 })
+  })
+
+  it('is of one kernel alone with a report of what its programs cannot attach to there', async () => {
+    const section = 'fentry/gone'
+    const { programs, records = [] } = fooSpec()
+    const { bytes: object } = buildObject(fooSpec('little', {
+      programs: programs.map(program => ({ ...program, section })),
+      records: records.map(record => ({ ...record, section }))
+    }))
+    const has = targetFoo()
+    has.func('gone', has.funcProto(0))
+    const service = await startService(await temporaryFolder())
+    await putAll(service, { '5.4.0-1-generic': fooBtf(1), '5.4.0-4-generic': has.bytes() })
+    const warningsOn = async (release: string): Promise<boolean> => {
+      const { report } = await relocate(service, { object, wantsReport: true, ...kernel(release) })
+      return Buffer.from(report?.members ?? []).toString().includes('attach_target_missing')
+    }
+    expect([await warningsOn('5.4.0-1-generic'), await warningsOn('5.4.0-4-generic')]).toEqual([true, false])
+    expect(counts(service)).toEqual({ made: 2, kept: 0 })
+    // Without a report it is the same for both.
+    const one = await relocate(service, { object, ...kernel('5.4.0-1-generic') })
+    expect(await relocate(service, { object, ...kernel('5.4.0-4-generic') })).toMatchObject({ sha256: one.sha256 })
   })
 
   it('without a report is made once more for who asks for one', async () => {

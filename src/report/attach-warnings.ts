@@ -1,0 +1,73 @@
+import type { Btf } from '../btf/btf.js'
+import { BtfKind } from '../btf/constants.js'
+import { findCandidates } from '../btf/find.js'
+import { findFunctions, hasFunctions } from '../btf/find-functions.js'
+import { cut } from '../btf/shown-text.js'
+import { isWorkLimit, newWork } from '../btf/work.js'
+import { attachTargets, type AttachTarget } from '../core/attach-targets.js'
+import type { Target } from '../core/candidates.js'
+import type { BpfObject } from '../core/object.js'
+import { LIMITS } from '../limits.js'
+import type { ReportWarning } from '../wire/report.js'
+
+/** Targets, and users of one target, that are named. */
+const MAX_TARGETS = 20
+const MAX_USERS = 3
+
+/**
+ * What programs and struct_ops maps attach to and the kernel's BTF does not have. libbpf does not load such an object by itself, whatever
+ * the verifier would say of its programs.
+ */
+export function warnOfAttachTargets (object: BpfObject, target: Target): readonly ReportWarning[] {
+  const targets = attachTargets(object)
+  const missing = targets.length === 0 ? [] : missingFrom(targets, target)
+  if (missing.length === 0) return []
+  const named = missing.slice(0, MAX_TARGETS)
+  const near = findFunctions(target.btf, named.flatMap(({ kind, name }) => kind === 'function' ? namesNear(name) : []))
+  const texts = named.map(one => textOf(one, one.kind === 'function' ? namesNear(one.name).find(name => near.has(name)) : undefined))
+  const more = missing.length - named.length
+  const lacks = missing.some(({ kind }) => kind === 'function') && !hasFunctions(target.btf)
+    ? "The kernel's BTF describes no functions, and so not what this object attaches to"
+    : `The BTF of the kernel${target.modules.length === 0 ? '' : ' and of the modules that were named'} lacks what this object attaches to`
+  return [{
+    code: 'attach_target_missing',
+    message: `${lacks}: ${texts.join(', ')}${more > 0 ? ` and ${more} more` : ''}. libbpf does not load it there, unless the application ` +
+      'leaves these programs out or gives them other targets, or a module that is loaded has them.'
+  }]
+}
+
+function missingFrom (targets: readonly AttachTarget[], { btf, modules }: Target): AttachTarget[] {
+  let left = targets
+  for (const one of [btf, ...modules]) {
+    const functions = findFunctions(one, left.flatMap(({ kind, name }) => kind === 'function' ? [name] : []))
+    left = left.filter(target => target.kind === 'function' ? !functions.has(target.name) : !hasType(one, target))
+  }
+  return [...left]
+}
+
+function hasType (btf: Btf, { kind, name }: AttachTarget): boolean {
+  const bytes = new TextEncoder().encode(name)
+  const wanted = { bytes, offset: 0, length: bytes.length }
+  const own = kind === 'typedef' ? BtfKind.TYPEDEF : BtfKind.STRUCT
+  try {
+    return findCandidates(btf, own, wanted, btf.base !== undefined, newWork(LIMITS.workSteps)).length > 0
+  } catch (error) {
+    if (isWorkLimit(error)) return true // it cannot be told, and so nothing is said
+    throw error
+  }
+}
+
+/** @param near a function that the kernel has instead, mostly */
+function textOf ({ kind, name, users }: AttachTarget, near: string | undefined): string {
+  const named = users.slice(0, MAX_USERS).map(cut)
+  const more = users.length - named.length
+  const kernelHas = near === undefined ? '' : `; the kernel has ${cut(near)}`
+  return `${kind} ${cut(name)} (${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}${kernelHas})`
+}
+
+/** What a function was renamed to, mostly: the part that a wrapper was made around, the wrapper, or the one for folios. */
+function namesNear (name: string): readonly string[] {
+  const plain = name.replace(/^_+/, '')
+  const near = [`__${plain}`, `_${plain}`, plain, `do_${plain}`, plain.replace(/^do_/, ''), name.replace('page', 'folio')]
+  return near.filter(other => other !== name && other !== '')
+}
