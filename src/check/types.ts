@@ -12,7 +12,7 @@ export interface CheckedObject {
 /** The same with what people call it. */
 export interface NamedObject extends CheckedObject {
   readonly name: string
-  /** Where there is nothing to relocate, so that it passes whatever it is. */
+  /** Where there is nothing to relocate, so that it passes whatever it is, or where libbpf does not open it. */
   readonly warning?: ReportWarning | undefined
 }
 

@@ -2,6 +2,7 @@ import { foldedExplanationOf, MEANINGS } from '../check/failure-text.js'
 import { inOrder, type Group } from '../check/formats/groups.js'
 import type { SummaryCounter } from '../check/summary.js'
 import { STATES, type CheckState } from '../check/wire.js'
+import { withFirstInOrder } from '../identity/kernel-order.js'
 import { printable, shorten, table } from './table.js'
 import { paintFor } from './terminal.js'
 import { firstOf } from '../wire/words.js'
@@ -81,7 +82,7 @@ function tableOf (groups: readonly Group[], width = Infinity): string[] {
   return table([...head, ''], rows.map((row, i) => {
     const { kernels = [], baseline = undefined } = groups[i] ?? {}
     const note = baseline === 'same' ? ' (as in the baseline)' : ''
-    return [...row, `${namesOf(kernels, width - widest.length - GAP - note.length)}${note}`]
+    return [...row, `${kernelsOf(kernels, width - widest.length - GAP - note.length)}${note}`]
   }))
 }
 
@@ -92,6 +93,11 @@ const GAP = 2
 function namesOf (names: readonly string[], room = Infinity): string {
   const texts = Array.from({ length: NAMES_SHOWN }, (_, i) => printable(firstOf(names, NAMES_SHOWN - i)))
   return texts.find(text => text.length <= room) ?? texts.at(-1) ?? ''
+}
+
+/** The same of kernels, in their order: rows come as they are answered. */
+function kernelsOf (names: readonly string[], room?: number): string {
+  return namesOf(withFirstInOrder(names, NAMES_SHOWN), room)
 }
 
 /** What is said of a group, or of several where it is the same. */
@@ -123,7 +129,7 @@ function sectionsOf (groups: readonly Group[]): Section[] {
 
 function explained ({ group: { outcome, object, kernels }, objects }: Section): string[] {
   const lines = foldedExplanationOf(outcome, object.name).map(line => shown(line))
-  const head = `${namesOf(objects)} on ${namesOf(kernels)}: ${MEANINGS[outcome.state]}`
+  const head = `${namesOf(objects)} on ${kernelsOf(kernels)}: ${MEANINGS[outcome.state]}`
   return ['', head, ...lines.map(line => line === '' ? '' : `  ${line}`)]
 }
 

@@ -14,7 +14,7 @@ import { ExitCode } from './exit-code.js'
 import { ofEach, readInput, writeOutput } from './files.js'
 import { CACHE_OPTION, requireOneCache, requireServerFor, SERVER_OPTIONS } from './target-options.js'
 import { placesOf } from './target.js'
-import { warnOfUnrelocated } from './unrelocated.js'
+import { warnOfObjects } from './object-warnings.js'
 
 export const spec: CommandSpec = {
   name: 'check',
@@ -85,7 +85,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
     const exitCode = EXIT_CODES[counter.summary().verdict]
     process.exitCode = exitCode // also where nobody reads the answer to its end
     await writeForms(options, { objects: source.objects, comparison: baseline !== undefined, started }, kept, groups)
-    warnOfUnrelocated(source.objects)
+    warnOfObjects(source.objects)
     return exitCode
   } finally {
     await source.close()

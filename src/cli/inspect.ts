@@ -1,7 +1,6 @@
 import { basename } from 'node:path'
 import { inspectObject, parseObject, type InspectedProgram, type InspectedRelocation, type Inspection } from '../core/index.js'
-import { warnOfUndefined } from '../core/undefined-symbols.js'
-import { findNothing } from '../core/warnings.js'
+import { warnOfObject } from '../core/warnings.js'
 import { parseArguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
 import { about, readInput } from './files.js'
@@ -9,7 +8,7 @@ import { objectNames } from './object-names.js'
 import { sourceLine, type Paint } from './report-text.js'
 import { printable, shorten, table } from './table.js'
 import { painted, paintFor } from './terminal.js'
-import { warnOfUnrelocated } from './unrelocated.js'
+import { warnOfObjects } from './object-warnings.js'
 import { count } from '../wire/words.js'
 
 export const spec: CommandSpec = {
@@ -32,7 +31,7 @@ export function run (args: readonly string[]): ExitCode {
   process.stdout.write(options.has('json')
     ? `${JSON.stringify(inspection, null, 2)}\n`
     : inspectionText(options.operand, inspection, paintFor(process.stdout)))
-  warnOfUnrelocated(objectNames([options.operand]).map(name => ({ name, warning: findNothing(object) ?? warnOfUndefined(object) })))
+  warnOfObjects(objectNames([options.operand]).map(name => ({ name, warning: warnOfObject(object) })))
   return ExitCode.OK
 }
 

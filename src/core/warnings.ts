@@ -38,9 +38,12 @@ export function listWarnings (object: BpfObject, outcomes: readonly RecordOutcom
   return warnings
 }
 
-/** For who only wants to know whether anything would be relocated in an object. Undefined where something is. */
-export function findNothing (object: BpfObject): Warning | undefined {
-  return listsRelocations(object.elf) ? undefined : warnOfNothing(object)
+/**
+ * What a user should know of an object on whichever kernel: that libbpf does not open it, or that nothing is relocated in it. The first of
+ * that; undefined where there is none.
+ */
+export function warnOfObject (object: BpfObject): Warning | undefined {
+  return warnOfUndefined(object) ?? (listsRelocations(object.elf) ? undefined : warnOfNothing(object))
 }
 
 /** Why nothing is relocated in an object: it was before, or has no records. */

@@ -5,7 +5,7 @@ import { isAlreadyRelocated } from '../core/already-relocated.js'
 import { attachTargets } from '../core/attach-targets.js'
 import { applyPatches, parseObject, relocate, type BpfObject, type Relocation } from '../core/index.js'
 import { inspectObject } from '../core/inspect.js'
-import { findNothing } from '../core/warnings.js'
+import { warnOfObject } from '../core/warnings.js'
 import { AppError } from '../errors.js'
 import { isOfLayout } from '../layout/index.js'
 import { minimiseBtf } from '../min-btf/min-btf.js'
@@ -117,7 +117,7 @@ function failureOf ({ counts, records }: Relocation, { json, failure }: BuiltRep
 export function inspect (task: InspectTask): InspectedObject {
   const hash = sha256(task.object)
   const object = parseObject(task.object)
-  return { sha256: hash, inspection: task.wantsInspection ? inspectObject(object) : undefined, warning: findNothing(object) }
+  return { sha256: hash, inspection: task.wantsInspection ? inspectObject(object) : undefined, warning: warnOfObject(object) }
 }
 
 /** @throws AppError `object_invalid`, `btf_invalid`, and `relocation_failed` where libbpf would refuse one of the objects */

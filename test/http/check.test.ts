@@ -13,6 +13,8 @@ import type { Config } from '../../src/http/config.js'
 import type { ServiceSettings } from '../../src/settings/service-options.js'
 import { sha256 } from '../../src/store/sha256.js'
 import { at, btf } from '../support/btf-builder.js'
+import { concat } from '../support/byte-writer.js'
+import { STB } from '../support/elf-writer.js'
 import { buildObject } from '../support/object-builder.js'
 import { createFakeService } from '../support/fake-service.js'
 import { emptyBtf, fooBtf, fooObject, startService, temporaryFolder } from '../unit/service/lab.js'
@@ -90,6 +92,23 @@ describe('POST /check', () => {
       expect(rows.filter(row => row.object === hashOf(untyped)).map(({ state }) => state)).toEqual(['loads', 'loads'])
       expect(summary.objects).toHaveLength(2)
     }
+  })
+
+  it('warns of an object that libbpf does not open, since it calls what is defined nowhere', async () => {
+    const { check } = await twoKernels()
+    const section = 'raw_tp/a'
+    const call = Uint8Array.of(0x85, 0x10, 0, 0, 0xff, 0xff, 0xff, 0xff)
+    const object = buildObject({
+      local: btf(),
+      programs: [{ section, name: 'p', code: concat(call, EXIT) }],
+      records: [],
+      relocations: [{ section, offset: 0, type: 10 }],
+      symbols: [{ name: 'gone', value: 0, size: 0, type: 0, binding: STB.GLOBAL, section: 0 }]
+    }).bytes
+    const { warnings } = await (await check({ object })).json() as CheckAnswer
+    expect(warnings).toMatchObject([
+      { object: hashOf(object), code: 'function_undefined', message: expect.stringContaining('gone (section raw_tp/a') }
+    ])
   })
 
   it('says of each object on each kernel whether it loads, and where it does not, which line is why', async () => {

@@ -96,9 +96,12 @@ export const CheckSummary = Type.Object({
 export const CheckWarning = Type.Object({
   object: sha256('The object.'),
   object_name: Type.String(),
-  code: Type.String({ examples: ['nothing_to_relocate', 'already_relocated'] }),
+  code: Type.String({ examples: ['nothing_to_relocate', 'already_relocated', 'function_undefined'] }),
   message: Type.String()
-}, { $id: 'CheckWarning', description: 'An object that passes because there is nothing to relocate in it.' })
+}, {
+  $id: 'CheckWarning',
+  description: 'An object that passes because there is nothing to relocate in it, or that libbpf opens for no kernel.'
+})
 
 const problem = Type.Object({ code: Type.String(), detail: Type.String() }, {
   additionalProperties: true,

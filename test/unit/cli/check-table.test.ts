@@ -12,10 +12,10 @@ const LOADS: CheckOutcome = { state: 'loads', reason: null, programs: [], failur
 const OBJECT = { sha256: sha256(Buffer.from('object')), name: 'exec.bpf.o' }
 
 /** What the end of a check writes to a terminal of this width; undefined: to a file. */
-function written (columns: number | undefined): string[] {
+function written (columns: number | undefined, patches: readonly number[] = [18, 20, 21, 22]): string[] {
   const groups = createGroups()
   const counter = createSummaryCounter([OBJECT])
-  const kernels = [18, 20, 21, 22].map(patch => `debian/12/x86_64/6.1.0-${patch}-amd64`)
+  const kernels = patches.map(patch => `debian/12/x86_64/6.1.0-${patch}-amd64`)
   const batch = createBatches()(kernels.map(kernel => ({ object: OBJECT, kernel, outcome: LOADS })))
   groups.add(batch)
   counter.add(batch)
@@ -31,5 +31,10 @@ describe('the table of a check', () => {
     expect(named(undefined)).toBe(named(200))
     expect(named(80)).toBe('debian/12/x86_64/6.1.0-18-amd64 and 3 more')
     expect(named(40)).toBe(named(80))
+  })
+
+  it('names the first kernels in the order of their numbers, in whichever order the rows came', () => {
+    const [, row] = written(200, [100, 20, 3, 18])
+    expect(row).toContain('6.1.0-3-amd64, debian/12/x86_64/6.1.0-18-amd64, debian/12/x86_64/6.1.0-20-amd64 and 1 more')
   })
 })
