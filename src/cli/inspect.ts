@@ -6,8 +6,8 @@ import { ExitCode } from './exit-code.js'
 import { about, readInput } from './files.js'
 import { objectNames } from './object-names.js'
 import { sourceLine, type Paint } from './report-text.js'
-import { printable, shorten, table } from './table.js'
-import { painted, paintFor } from './terminal.js'
+import { printable, sourceTable, table } from './table.js'
+import { painted, paintFor, widthOf } from './terminal.js'
 import { warnOfObjects } from './object-warnings.js'
 import { count } from '../wire/words.js'
 
@@ -67,11 +67,11 @@ function programHeading (program: InspectedProgram, paint: Paint): string {
 
 function relocationTable (relocations: readonly InspectedRelocation[], paint: Paint): string[] {
   if (relocations.length === 0) return []
-  return painted(table(['INSN', 'KIND', 'ACCESS', 'SPEC', 'SOURCE'], relocations.map(relocation => [
+  return painted(sourceTable(['INSN', 'KIND', 'ACCESS', 'SPEC', 'SOURCE'], relocations.map(relocation => [
     String(relocation.instruction),
     relocation.kind,
     printable(relocation.access),
     printable(relocation.access_spec),
-    shorten(relocation.source === null ? '-' : `${sourceLine(relocation.source)}  ${printable(relocation.source.text)}`, 60)
-  ]), '  '), paint)
+    relocation.source === null ? '-' : `${sourceLine(relocation.source)}  ${printable(relocation.source.text)}`
+  ]), '  ', widthOf(process.stdout)), paint)
 }

@@ -3,7 +3,7 @@ import type { RelocationReport } from '../report/index.js'
 import { writeOutput } from './files.js'
 import { countsText, diagnostics, reportTables, verdictLines, type ShownReport } from './report-text.js'
 import { printable } from './table.js'
-import { paintFor, say } from './terminal.js'
+import { paintFor, say, widthOf } from './terminal.js'
 import { count } from '../wire/words.js'
 
 /** The report of a relocation, made here or by a service. */
@@ -15,7 +15,7 @@ export type PrintedReport = ShownReport & Pick<RelocationReport, 'changed_instru
 export function printForPeople (path: string, report: PrintedReport, kernel: string): void {
   const paint = paintFor(process.stderr)
   const name = path === '-' ? 'standard input' : basename(path)
-  if (process.stderr.isTTY) for (const line of reportTables(report, paint)) say(line)
+  if (process.stderr.isTTY) for (const line of reportTables(report, paint, widthOf(process.stderr))) say(line)
   for (const line of [...diagnostics(report, name, paint), ...verdictLines(report, paint)]) say(line)
   for (const { message } of report.warnings) say(`${paint('yellow', 'warning:')} ${message}`)
   const changed = `${count(report.changed_instructions, 'instruction')} changed`

@@ -3,7 +3,7 @@ import { byAdvice, sharedSentence } from '../report/shared-advice.js'
 import type {
   ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSource, ReportSuggestion, Verdict
 } from '../wire/report.js'
-import { printable, shorten, table } from './table.js'
+import { printable, sourceTable } from './table.js'
 
 /** The part of a report that is shown: what the service answers has it too. */
 export type ShownReport = Pick<ReportMembers, 'verdict' | 'counts' | 'programs' | 'relocations'>
@@ -12,7 +12,6 @@ export type ShownReport = Pick<ReportMembers, 'verdict' | 'counts' | 'programs' 
 export type Paint = (format: 'bold' | 'dim' | 'green' | 'yellow' | 'red', text: string) => string
 
 const PLAIN: Paint = (_, text) => text
-const SOURCE_WIDTH = 60
 const HEAD = ['INSN', 'KIND', 'ACCESS', 'OLD -> NEW', 'SOURCE']
 const COLOURS = { loads: 'green', fails: 'red', unknown: 'yellow' } as const
 /** Programs that cannot load come first. */
@@ -23,15 +22,17 @@ const MAX_NAMED = 5
 /**
  * Every relocation in a table, program by program, those that fail first. What has no value and is not reached is one line, or two: what
  * waits behind other poison is told apart from what is never reached.
+ *
+ * @param width of the terminal, to which lines of source are cut
  */
-export function reportTables (report: ShownReport, paint: Paint = PLAIN): string[] {
+export function reportTables (report: ShownReport, paint: Paint = PLAIN, width?: number): string[] {
   const programs = [...report.programs].sort((a, b) => ORDER[a.verdict] - ORDER[b.verdict])
   const rows = rowsByProgram(report.relocations)
   const groups = [...programs.map(program => ({ program, rows: rows.get(keyOf(program.name, program.section)) ?? [] })),
     { program: undefined, rows: [...rows].flatMap(([key, rows]) => key.startsWith('\0') ? rows : []) }]
   return groups.filter(({ rows }) => rows.length > 0).flatMap(({ program, rows }) => {
     const guarded = rows.filter(({ relocation, places }) => isGuarded(relocation, places))
-    const [head = '', ...lines] = table(HEAD, rows.filter(row => !guarded.includes(row)).map(row => cellsOf(row, paint)), '  ')
+    const [head = '', ...lines] = sourceTable(HEAD, rows.filter(row => !guarded.includes(row)).map(row => cellsOf(row, paint)), '  ', width)
     return [
       programHeading(program, paint),
       ...(lines.length === 0 ? [] : [paint('dim', head), ...lines]),
@@ -204,7 +205,7 @@ function cellsOf ({ relocation, places }: Row, paint: Paint): string[] {
     printable(relocation.kind),
     printable(relocation.access),
     change(relocation, paint),
-    shorten(`${sourceLine(source) ?? '-'}${text}`, SOURCE_WIDTH)
+    `${sourceLine(source) ?? '-'}${text}`
   ]
 }
 

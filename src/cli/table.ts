@@ -4,8 +4,26 @@ import { stripVTControlCharacters } from 'node:util'
 export function table (head: readonly string[], rows: ReadonlyArray<readonly string[]>, indent = ''): string[] {
   const widths = head.map((title, column) => Math.max(...[title, ...rows.map(row => row[column] ?? '')].map(widthOf)))
   const padded = (cell: string, column: number): string => cell + ' '.repeat((widths[column] ?? 0) - widthOf(cell))
-  return [head, ...rows].map(row => indent + row.map(padded).join('  ').trimEnd())
+  return [head, ...rows].map(row => indent + row.map(padded).join(GAP).trimEnd())
 }
+
+/**
+ * The same where the last column has lines of source, which may be cut: to what the others leave of a terminal's width, within limits.
+ *
+ * @param width of the terminal; undefined where there is none
+ */
+export function sourceTable (
+  head: readonly string[], rows: ReadonlyArray<readonly string[]>, indent: string, width: number | undefined
+): string[] {
+  const last = head.length - 1
+  const [others = ''] = table(head.slice(0, last), rows.map(row => row.slice(0, last))).toSorted((a, b) => widthOf(b) - widthOf(a))
+  const left = width === undefined ? SOURCE_WIDTH.most : width - indent.length - widthOf(others) - GAP.length
+  const room = Math.max(SOURCE_WIDTH.least, Math.min(SOURCE_WIDTH.most, left))
+  return table(head, rows.map(row => row.with(last, shorten(row[last] ?? '', room))), indent)
+}
+
+const SOURCE_WIDTH = { least: 20, most: 60 } as const
+const GAP = '  '
 
 /** Breaks a text at spaces into lines of at most `width` characters; a longer word stays whole. */
 export function wrapText (text: string, width: number): string[] {

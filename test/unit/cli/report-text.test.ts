@@ -226,6 +226,15 @@ describe('reportTables', () => {
     expect(reportTables(reportOf(twice))[2]).toMatch(/^ {2}12 \+1 /)
   })
 
+  it('cuts lines of source to what the other columns leave of a terminal, but not to nothing', () => {
+    const long = { ...poisoned, places: [{ ...place, source: { file: 'exec.bpf.c', line: 41, column: 0, text: 'x'.repeat(100) } }] }
+    const widest = (width?: number): number =>
+      Math.max(...reportTables(reportOf(long), undefined, width).slice(1).map(line => line.length))
+    expect(widest()).toBeGreaterThan(90)
+    expect([80, 90].map(widest)).toEqual([80, 90])
+    expect(reportTables(reportOf(long), undefined, 20)[2]).toContain('exec.bpf.c:41')
+  })
+
   it('shows relocations that belong to no program', () => {
     expect(reportTables(reportOf({ ...poisoned, places: [{ ...place, program: '' }] }))[0]).toBe('Outside any program')
   })
