@@ -2,10 +2,10 @@ import { getString, kindOf, nameOffsetOf, typeId, type Btf } from './btf.js'
 import { BtfKind } from './constants.js'
 import { BTF_TYPE } from './layout.js'
 
-/** Bytes of the longest name that is looked for. Few of the kernel's symbols have more than 100. */
-const MAX_NAME_BYTES = 256
+/** Characters of the longest name that is looked for: no function has a longer one. Few of the kernel's symbols have more than 100. */
+const MAX_NAME = 256
 /** Names that are remembered of a BTF. */
-const MAX_KNOWN = 4096
+const MAX_KNOWN = 1024
 
 /** Functions have no index by name: what was asked once is not looked for again while the BTF is in memory. */
 const known = new WeakMap<Btf, Map<string, boolean>>()
@@ -17,7 +17,7 @@ export function findFunctions (btf: Btf, names: readonly string[]): ReadonlySet<
   let answers = known.get(btf)
   if (answers === undefined || answers.size > MAX_KNOWN) known.set(btf, answers = new Map())
   const held = answers
-  const missing = new Set(names.filter(name => !held.has(name)))
+  const missing = new Set(names.filter(name => !held.has(name) && name.length <= MAX_NAME))
   if (missing.size > 0) {
     const found = lookFor(btf, missing)
     for (const name of missing) held.set(name, found.has(name))
@@ -63,7 +63,7 @@ function byInitial (names: ReadonlySet<string>): ReadonlyArray<readonly WantedNa
   for (const name of names) {
     const text = new TextEncoder().encode(name)
     const [first] = text
-    if (first === undefined || text.length > MAX_NAME_BYTES) continue
+    if (first === undefined) continue
     const others = wanted[first]
     if (others === undefined) wanted[first] = [{ name, text }]
     else others.push({ name, text })

@@ -3,7 +3,7 @@ import { inOrder, type Group } from '../check/formats/groups.js'
 import type { SummaryCounter } from '../check/summary.js'
 import { STATES, type CheckState } from '../check/wire.js'
 import { withFirstInOrder } from '../identity/kernel-order.js'
-import { printable, shorten, table } from './table.js'
+import { printable, printableLine, shorten, table } from './table.js'
 import { paintFor } from './terminal.js'
 import { firstOf } from '../wire/words.js'
 
@@ -128,13 +128,7 @@ function sectionsOf (groups: readonly Group[]): Section[] {
 }
 
 function explained ({ group: { outcome, object, kernels }, objects }: Section): string[] {
-  const lines = foldedExplanationOf(outcome, object.name).map(line => shown(line))
+  const lines = foldedExplanationOf(outcome, object.name).map(printableLine)
   const head = `${namesOf(objects)} on ${kernelsOf(kernels)}: ${MEANINGS[outcome.state]}`
   return ['', head, ...lines.map(line => line === '' ? '' : `  ${line}`)]
-}
-
-/** A line with its indentation: it may be code. */
-function shown (line: string): string {
-  const indent = /^[ \t]*/.exec(line)?.[0] ?? ''
-  return `${indent.replaceAll('\t', '  ')}${printable(line)}`
 }

@@ -6,6 +6,7 @@ import { COMMANDS as OTHER_COMMANDS, COMPLETION_SUMMARY } from './commands.js'
 import { ExitCode, exitCodeOf } from './exit-code.js'
 import { explainErrno } from './files.js'
 import { commandHelp } from './help.js'
+import { printableLine } from './table.js'
 import { paintFor, say } from './terminal.js'
 
 const COMMANDS: Commands = {
@@ -67,7 +68,8 @@ try {
 } catch (error) {
   const paint = paintFor(process.stderr)
   if (error instanceof AppError) {
-    say(`${paint('red', 'corelo:')} ${error.message}${error.code === 'unauthorized' ? ' Here: --token-file FILE.' : ''}`)
+    const lines = error.message.split('\n').map(printableLine) // it may have names of what was read
+    say(`${paint('red', 'corelo:')} ${lines.join('\n')}${error.code === 'unauthorized' ? ' Here: --token-file FILE.' : ''}`)
     process.exitCode = exitCodeOf(error)
   } else {
     say(`${paint('red', 'corelo:')} This is a bug in corelo; please report it with the lines below.`)

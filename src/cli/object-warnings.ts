@@ -1,4 +1,5 @@
 import type { Warning } from '../core/outcome.js'
+import { printable } from './table.js'
 import { paintFor, say } from './terminal.js'
 
 /**
@@ -8,6 +9,6 @@ import { paintFor, say } from './terminal.js'
 export function warnOfObjects (
   objects: ReadonlyArray<{ readonly name: string, readonly warning?: Pick<Warning, 'message'> | undefined }>
 ): void {
-  const warnings = objects.flatMap(({ name, warning }) => warning === undefined ? [] : [`${name}: ${warning.message}`])
+  const warnings = objects.flatMap(({ name, warning }) => warning === undefined ? [] : [printable(`${name}: ${warning.message}`)])
   for (const warning of new Set(warnings)) say(`${paintFor(process.stderr)('yellow', 'warning:')} ${warning}`)
 }

@@ -17,7 +17,7 @@ export function printForPeople (path: string, report: PrintedReport, kernel: str
   const name = path === '-' ? 'standard input' : basename(path)
   if (process.stderr.isTTY) for (const line of reportTables(report, paint, widthOf(process.stderr))) say(line)
   for (const line of [...diagnostics(report, name, paint), ...verdictLines(report, paint)]) say(line)
-  for (const { message } of report.warnings) say(`${paint('yellow', 'warning:')} ${message}`)
+  for (const { message } of report.warnings) say(`${paint('yellow', 'warning:')} ${printable(message)}`)
   const changed = `${count(report.changed_instructions, 'instruction')} changed`
   say(`${name} for ${kernel}: ${countsText(report.counts)}, ${changed}, verdict ${report.verdict}${assumed(report.assumes)}`)
 }

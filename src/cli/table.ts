@@ -46,6 +46,12 @@ export function printable (text: string): string {
   return text.trim().replace(/[\t ]+/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '?')
 }
 
+/** The same of a line with its indentation: it may be code. */
+export function printableLine (line: string): string {
+  const indent = /^[ \t]*/.exec(line)?.[0] ?? ''
+  return `${indent.replaceAll('\t', '  ')}${printable(line)}`
+}
+
 /** A text cut to at most `width` characters, with a mark where something was cut. */
 export function shorten (text: string, width: number): string { return text.length <= width ? text : `${text.slice(0, width - 1)}…` }
 

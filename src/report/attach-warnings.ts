@@ -32,7 +32,7 @@ export function warnOfAttachTargets (object: BpfObject, target: Target): readonl
   return [{
     code: 'attach_target_missing',
     message: `${lacks}: ${texts.join(', ')}${more > 0 ? ` and ${more} more` : ''}. libbpf does not load it there, unless the application ` +
-      'leaves these programs out or gives them other targets, or a module that is loaded has them.'
+      'leaves these programs or maps out or gives them other targets, or a module that is loaded has what is missing.'
   }]
 }
 
@@ -42,8 +42,12 @@ function missingFrom (targets: readonly AttachTarget[], { btf, modules }: Target
     const functions = findFunctions(one, left.flatMap(({ kind, name }) => kind === 'function' ? [name] : []))
     left = left.filter(target => target.kind === 'function' ? !functions.has(target.name) : !hasType(one, target))
   }
-  return [...left]
+  const types = new Set(left.map(({ name }) => name))
+  // Where an interface is missing, so is what registers it.
+  return left.filter(({ name }) => !name.startsWith(REGISTERED) || !types.has(name.slice(REGISTERED.length)))
 }
+
+const REGISTERED = 'bpf_struct_ops_'
 
 function hasType (btf: Btf, { kind, name }: AttachTarget): boolean {
   const bytes = new TextEncoder().encode(name)

@@ -10,6 +10,11 @@ import { spec as inspectSpec } from '../../src/cli/inspect.js'
 import { spec as agentSpec } from '../../src/cli/agent.js'
 import { spec as relocateSpec } from '../../src/cli/relocate.js'
 import { LISTED } from '../../src/settings/listed-settings.js'
+import { assembler } from '../support/asm.js'
+import { btf } from '../support/btf-builder.js'
+import { concat } from '../support/byte-writer.js'
+import { STB } from '../support/elf-writer.js'
+import { buildObject, type ObjectSpec } from '../support/object-builder.js'
 import { spawnForTest, startProcess } from '../support/service.js'
 import { corelo, EXEC, MAIN, removeFoldersAfterEach, ROOT, temporaryFolder } from './corelo.js'
 
@@ -20,6 +25,28 @@ const { version, bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'ut
 describe('corelo', () => {
   it('is what package.json installs, and can be started as a program', () => {
     expect(readFileSync(join(ROOT, bin.corelo), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
+  })
+
+  it('writes no control characters of a name to the terminal, in errors and in warnings', async () => {
+    const folder = temporaryFolder()
+    const asm = assembler('little')
+    const section = 'raw_tp/a'
+    const written = (name: string, spec: Partial<ObjectSpec>): string => {
+      const path = join(folder, name)
+      const programs = [{ section, name: 'p', code: concat(Uint8Array.of(0x85, 0x10, 0, 0, 0xff, 0xff, 0xff, 0xff), asm.exit()) }]
+      writeFileSync(path, buildObject({ local: btf(), programs, records: [], ...spec }).bytes)
+      return path
+    }
+    const name = '\u001b[31mred'
+    const refused = join(folder, `${name}.o`)
+    const warned = written('warned.o', {
+      relocations: [{ section, offset: 0, type: 10 }],
+      symbols: [{ name, value: 0, size: 0, type: 0, binding: STB.GLOBAL, section: 0 }]
+    })
+    for (const [path, code] of [[refused, 3], [warned, 0]] as const) {
+      const { stderr, code: ended } = await corelo(['inspect', path])
+      expect([ended, stderr.includes('?[31mred'), stderr.includes(name)], stderr).toEqual([code, true, false])
+    }
   })
 
   it('prints its version', async () => {

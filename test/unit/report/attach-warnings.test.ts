@@ -41,7 +41,7 @@ function told ({ sections = ['raw_tp/a'], spec = {}, of = kernel(), module }: Gi
 it('a function that the kernel lacks is told with the programs that attach to it', () => {
   expect(told({ sections: ['fentry/gone', 'fexit.s/gone', 'fmod_ret/do_exit'] })).toBe(
     'The BTF of the kernel lacks what this object attaches to: function gone (p0, p1). libbpf does not load it there, unless the ' +
-    'application leaves these programs out or gives them other targets, or a module that is loaded has them.'
+    'application leaves these programs or maps out or gives them other targets, or a module that is loaded has what is missing.'
   )
 })
 
@@ -100,7 +100,9 @@ it('the interface of a struct_ops map is looked for by its essential name, and w
   const ops = local.struct('sched_ext_ops___v2', 8)
   local.datasec('.struct_ops.link', 8, [[local.var('my_ops', ops), 0, 8]])
   const spec = { local, sectionsAfter: [{ name: '.struct_ops.link', type: SHT.PROGBITS, data: new Uint8Array(8) }] }
-  expect(told({ spec })).toContain('struct sched_ext_ops (my_ops), struct bpf_struct_ops_sched_ext_ops (my_ops).')
+  expect(told({ spec })).toContain('attaches to: struct sched_ext_ops (my_ops).')
+  const unregistered = kernel(types => { types.struct('sched_ext_ops', 8) })
+  expect(told({ spec, of: unregistered })).toContain('struct bpf_struct_ops_sched_ext_ops (my_ops).')
   const of = kernel(types => {
     types.struct('sched_ext_ops', 8)
     types.struct('bpf_struct_ops_sched_ext_ops', 8)
