@@ -1,4 +1,4 @@
-import type { Btf } from '../btf/btf.js'
+import { nameOf, type Btf } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import { findCandidates } from '../btf/find.js'
 import { findFunctions, hasFunctions } from '../btf/find-functions.js'
@@ -49,12 +49,13 @@ function missingFrom (targets: readonly AttachTarget[], { btf, modules }: Target
 
 const REGISTERED = 'bpf_struct_ops_'
 
+/** By its whole name: what the kernel has with a flavour is another type to libbpf. */
 function hasType (btf: Btf, { kind, name }: AttachTarget): boolean {
   const bytes = new TextEncoder().encode(name)
   const wanted = { bytes, offset: 0, length: bytes.length }
   const own = kind === 'typedef' ? BtfKind.TYPEDEF : BtfKind.STRUCT
   try {
-    return findCandidates(btf, own, wanted, btf.base !== undefined, newWork(LIMITS.workSteps)).length > 0
+    return findCandidates(btf, own, wanted, btf.base !== undefined, newWork(LIMITS.workSteps)).some(id => nameOf(btf, id) === name)
   } catch (error) {
     if (isWorkLimit(error)) return true // it cannot be told, and so nothing is said
     throw error

@@ -78,7 +78,7 @@ describeLab('the running kernel, its BTF hidden,', [NEEDS.kernel, NEEDS.bpftool,
 })
 
 describeLab('libbpf in the running kernel, with its BTF,', [NEEDS.kernel, NEEDS.bpftool, NEEDS.btf('running'), NEEDS.objects], () => {
-  it('does not find what the report says that programs attach to and the kernel lacks, and nothing else', () => {
+  it('does not find what the report says that programs attach to and the kernel lacks; of objects that it loads nothing is said', () => {
     const objects = labObjects()
     const seen = loadAll(objects, { kernelBtf: true })
     const relocated = relocateFor('running', objects.map(({ path }) => path), scratchFolder())

@@ -59,6 +59,7 @@ it.each([
 it('a type of another kind, or a function whose name only begins so, is not what was asked for', () => {
   const of = kernel(types => {
     types.struct('btf_trace_a', 8)
+    types.typedef('btf_trace_a___old', 0)
     types.func('do_exit_now', types.funcProto(0))
     types.var('do_ex', types.int('int', 4))
   })
