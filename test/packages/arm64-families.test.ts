@@ -5,8 +5,8 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parseReference } from '../../src/identity/reference.js'
 import type { Service } from '../../src/service/types.js'
-import { describeLab, labPackage, NEEDS } from '../support/lab.js'
-import { ARM64_RELEASE, btfIn, makeDeb, makeRpm, readFromDeb, sha256Of } from './kernels.js'
+import { describeLab, NEEDS } from '../support/lab.js'
+import { btfIn, makeDeb, makeRpm, readArm64Kernel, sha256Of } from './kernels.js'
 import { makeKey, publishRpms, publishSuite, serveFiles, type RepositoryServer } from './repositories.js'
 import { ask, startWithRepositories } from './service.js'
 
@@ -22,9 +22,9 @@ const KERNELS = [
 ] as const
 
 /** The image under another release. It is not packed, so that its banner can be written over. */
-function renamed (image: Buffer, release: string): Buffer {
+function renamed ({ image, release: own }: ReturnType<typeof readArm64Kernel>, release: string): Buffer {
   const copy = Buffer.from(image)
-  const banner = Buffer.from(`Linux version ${ARM64_RELEASE} (`)
+  const banner = Buffer.from(`Linux version ${own} (`)
   for (let at = copy.indexOf(banner); at >= 0; at = copy.indexOf(banner, at + 1)) {
     const end = copy.indexOf(0, at)
     const tail = /(#\d.*)\n$/.exec(copy.toString('latin1', at, end))?.[1] ?? ''
@@ -43,12 +43,12 @@ describeLab('package repositories with kernels for arm64', [
   let btf: Buffer
 
   beforeAll(async () => {
-    const image = readFromDeb(labPackage('arm64') ?? '', `./boot/vmlinuz-${ARM64_RELEASE}`)
-    btf = btfIn(image)
+    const kernel = readArm64Kernel()
+    btf = btfIn(kernel.image)
     const key = makeKey(scratch, 'archive')
     const root = join(scratch, 'www')
     // Debian's is not packed, those of Ubuntu and of Enterprise Linux are.
-    const vmlinuz = (release: string) => release === DEBIAN ? renamed(image, release) : gzipSync(renamed(image, release), { level: 1 })
+    const vmlinuz = (release: string) => release === DEBIAN ? renamed(kernel, release) : gzipSync(renamed(kernel, release), { level: 1 })
     const suites = [
       ['ubuntu', 'noble', `linux-image-unsigned-${UBUNTU}`, '6.8.0-31.31', UBUNTU],
       ['debian', 'bookworm', `linux-image-${DEBIAN}`, '6.1.192-3', DEBIAN]

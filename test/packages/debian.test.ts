@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { form } from '../http/harness.js'
 import {
-  askOracle, compareDumps, describeLab, labBtf, labGuestRelease, labObjects, labPackage, NEEDS, scratchFolder
+  askOracle, compareDumps, describeLab, labBtf, labGuestRelease, labObjects, NEEDS, scratchFolder
 } from '../support/lab.js'
 import { startListening, type ListeningService } from '../support/service.js'
-import { ARM64_RELEASE, btfIn, readFromDeb } from './kernels.js'
+import { btfIn, readArm64Kernel } from './kernels.js'
 
 /** Debian's mirror as apt on this machine knows it; undefined where it knows none. It is written nowhere. */
 function mirrorOfApt (): string | undefined {
@@ -31,8 +31,9 @@ const KNOWN: Readonly<Record<string, (folder: string) => Known>> = {
   'the 6.12 of its backports': () => ofGuest('6.12'),
   'the 6.1 for arm64': folder => {
     const btf = join(folder, 'arm64.btf')
-    writeFileSync(btf, btfIn(readFromDeb(labPackage('arm64') ?? '', `./boot/vmlinuz-${ARM64_RELEASE}`)))
-    return { name: `arm64/${ARM64_RELEASE}`, btf }
+    const { release, image } = readArm64Kernel()
+    writeFileSync(btf, btfIn(image))
+    return { name: `arm64/${release}`, btf }
   }
 }
 

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { LAB } from '../support/lab.js'
+import { basename, join } from 'node:path'
+import { LAB, labPackage } from '../support/lab.js'
 
 /** A kernel of the lab, unpacked by tools that are not ours. */
 export interface LabKernel {
@@ -59,8 +59,13 @@ export function readFromDeb (deb: string, path: string): Buffer {
   return execFileSync('/bin/sh', ['-c', 'dpkg-deb --fsys-tarfile "$0" | tar -xO "$1"', deb, path], { maxBuffer: 512 * 1024 * 1024 })
 }
 
-/** Of the lab's kernel for arm64, whose image is not packed. */
-export const ARM64_RELEASE = '6.1.0-50-cloud-arm64'
+/** The lab's kernel for arm64, whose image is not packed, and its release: whichever Debian has at the moment. */
+export function readArm64Kernel (): { readonly release: string, readonly image: Buffer } {
+  const deb = labPackage('arm64') ?? ''
+  const release = /linux-image-(.+?)(?:-unsigned)?_/.exec(basename(deb))?.[1]
+  if (release === undefined) throw new Error(`The name of ${deb} has no release.`)
+  return { release, image: readFromDeb(deb, `./boot/vmlinuz-${release}`) }
+}
 
 /** The BTF in an image that is not packed, by its header: magic, version 1, 24 bytes, types from 0. */
 export function btfIn (image: Buffer): Buffer {

@@ -11,13 +11,13 @@ export interface FullOutcome {
   readonly isShared: boolean
 }
 
-/** All that can be told of an object on one kernel. */
+/** All that can be told of an object on one kernel, but what its programs attach to: that is told of each kernel by itself. */
 export function fullOutcome (object: BpfObject, btf: Btf, kernelRelease?: string): FullOutcome {
   try {
     const relocation = relocate(object, btf)
     const symbols = noteAsked(kernelSymbols([btf]))
     const judgement = judgeRelocation(object, relocation, { kernelRelease, hasKernelSymbol: symbols.has })
-    const { report, json } = buildReport(object, relocation, judgement)
+    const { report, json } = buildReport(object, relocation, judgement, { isOfLayout: true })
     const patches = relocation.patches === undefined
       ? null
       : listPatches(relocation.patches).map(({ offset, after }) => [offset, [...after]])
