@@ -183,7 +183,7 @@ export async function startAgent (
 /** How a proxy alters a request or an answer. */
 export interface Tampering {
   readonly request?: (path: string, headers: IncomingHttpHeaders, body: Buffer) => Buffer
-  readonly answer?: (answer: ProxyAnswer) => ProxyAnswer | Promise<ProxyAnswer>
+  readonly answer?: (answer: ProxyAnswer, sent: Buffer) => ProxyAnswer | Promise<ProxyAnswer>
 }
 
 export interface ProxyAnswer { readonly status: number, readonly headers: Record<string, string>, readonly body: Buffer }
@@ -204,8 +204,9 @@ export async function startProxy (cleanup: Cleanup, target: string): Promise<Pro
     request.on('end', () => {
       const { method = 'GET', url = '/', headers } = request
       proxy.seen.push(`${method} ${url}`)
-      forward(`${target}${url}`, method, headers, proxy.tampering.request?.(url, headers, Buffer.concat(chunks)) ?? Buffer.concat(chunks))
-        .then(async answer => url === '/relocate' && proxy.tampering.answer !== undefined ? await proxy.tampering.answer(answer) : answer)
+      const sent = Buffer.concat(chunks)
+      forward(`${target}${url}`, method, headers, proxy.tampering.request?.(url, headers, sent) ?? sent)
+        .then(async answer => url === '/relocate' ? await proxy.tampering.answer?.(answer, sent) ?? answer : answer)
         .then(({ status, headers, body }) => {
           response
             .writeHead(status, headers)
