@@ -20,8 +20,29 @@ const MAX_USERS = 3
  */
 export function warnOfAttachTargets (object: BpfObject, target: Target): readonly ReportWarning[] {
   const targets = attachTargets(object)
-  const missing = targets.length === 0 ? [] : missingFrom(targets, target)
-  if (missing.length === 0) return []
+  if (targets.length === 0) return NONE
+  if (target.modules.length > 0) return warningsOf(targets, target)
+  let told = known.get(target.btf)
+  if (told === undefined || told.size >= MAX_KNOWN) known.set(target.btf, told = new Map())
+  const key = targets.map(({ kind, name, users }) => `${kind} ${name} ${users.join(' ')}`).join('\0')
+  const held = told.get(key)
+  if (held !== undefined) return held
+  const warnings = warningsOf(targets, target)
+  if (key.length <= MAX_KEY) told.set(key, warnings)
+  return warnings
+}
+
+/** By what is attached to: small objects are relocated in less time than it takes to look for a function. */
+const known = new WeakMap<Btf, Map<string, readonly ReportWarning[]>>()
+/** Answers that are kept of a kernel, and characters of what each is kept by. */
+const MAX_KNOWN = 128
+const MAX_KEY = 4096
+
+const NONE: readonly ReportWarning[] = []
+
+function warningsOf (targets: readonly AttachTarget[], target: Target): readonly ReportWarning[] {
+  const missing = missingFrom(targets, target)
+  if (missing.length === 0) return NONE
   const named = missing.slice(0, MAX_TARGETS)
   const near = findFunctions(target.btf, named.flatMap(({ kind, name }) => kind === 'function' ? namesNear(name) : []))
   const texts = named.map(one => textOf(one, one.kind === 'function' ? namesNear(one.name).find(name => near.has(name)) : undefined))
