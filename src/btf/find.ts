@@ -12,6 +12,12 @@ export interface NameBytes extends StringPlace {
   readonly length: number
 }
 
+/** A name that is text, as one to look for: all of it. */
+export function nameBytesOf (text: string): NameBytes {
+  const bytes = new TextEncoder().encode(text)
+  return { bytes, offset: 0, length: bytes.length }
+}
+
 /**
  * The essential part of the name at a string offset.
  *

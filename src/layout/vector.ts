@@ -1,6 +1,6 @@
 import { isEmptyString, isValidId, kindOf, nameOffsetOf, typeId } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
-import { essentialName, type NameBytes } from '../btf/find.js'
+import { essentialName, nameBytesOf, type NameBytes } from '../btf/find.js'
 import { CoreReloKind } from '../core/kinds.js'
 import type { BpfObject } from '../core/object.js'
 import { locateRecords } from '../core/records.js'
@@ -45,19 +45,14 @@ function listDemands (object: BpfObject): Demands | undefined {
     demands.set(keyOf(name), name)
   }
   // Why a kernel has no such type is told by its registers.
-  if (REGISTER_TYPES.some(name => demands.has(name)) && !demands.has(REGISTERS)) demands.set(REGISTERS, nameBytes(REGISTERS))
+  if (REGISTER_TYPES.some(name => demands.has(name)) && !demands.has(REGISTERS)) demands.set(REGISTERS, nameBytesOf(REGISTERS))
   // So it is by another name of the type.
-  for (const other of [...demands.keys()].flatMap(otherTypeNamesOf)) if (!demands.has(other)) demands.set(other, nameBytes(other))
+  for (const other of [...demands.keys()].flatMap(otherTypeNamesOf)) if (!demands.has(other)) demands.set(other, nameBytesOf(other))
   return [...demands.values()]
 }
 
 const REGISTERS = 'pt_regs'
 const REGISTER_TYPES = ['user_pt_regs', 'user_regs_struct']
-
-function nameBytes (name: string): NameBytes {
-  const bytes = new TextEncoder().encode(name)
-  return { bytes, offset: 0, length: bytes.length }
-}
 
 /** Bytes as characters, whatever they are. */
 function keyOf ({ bytes, offset, length }: NameBytes): string {

@@ -1,6 +1,6 @@
 import type { Btf } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
-import { findCandidates } from '../btf/find.js'
+import { findCandidates, nameBytesOf } from '../btf/find.js'
 import { newWork } from '../btf/work.js'
 import { dataView } from '../bytes/checked.js'
 import { BPF_INSN, writeInsn } from '../insn/insn.js'
@@ -60,8 +60,7 @@ export function noteAsked (has: HasKernelSymbol): { readonly has: HasKernelSymbo
 }
 
 function hasSymbol (btf: Btf, name: string): boolean {
-  const bytes = new TextEncoder().encode(name)
-  const wanted = { bytes, offset: 0, length: bytes.length }
+  const wanted = nameBytesOf(name)
   return SYMBOL_KINDS.some(kind => findCandidates(btf, kind, wanted, btf.base !== undefined, newWork(MAX_STEPS)).length > 0)
 }
 

@@ -1,6 +1,6 @@
 import { dataView } from '../../bytes/checked.js'
 import { BTF_MAGIC, BtfKind } from '../../btf/constants.js'
-import { findCandidates } from '../../btf/find.js'
+import { findCandidates, nameBytesOf } from '../../btf/find.js'
 import { BTF_HEADER } from '../../btf/layout.js'
 import { parseRawBtf } from '../../btf/parse.js'
 import { newWork } from '../../btf/work.js'
@@ -12,8 +12,7 @@ const MIN_BYTES = 64 * 1024
 const MAX_CANDIDATES = 16
 
 /** A type that every kernel has, and hardly anything else. */
-const NAME = new TextEncoder().encode('task_struct')
-const TASK_STRUCT = { bytes: NAME, offset: 0, length: NAME.length }
+const TASK_STRUCT = nameBytesOf('task_struct')
 
 /**
  * Finds a kernel's BTF in an image without sections (arm64's `Image`, what a zImage unpacks to): by its header, which has to be

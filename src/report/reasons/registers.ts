@@ -1,6 +1,6 @@
 import { typeId } from '../../btf/btf.js'
 import { BtfKind } from '../../btf/constants.js'
-import { findCandidates } from '../../btf/find.js'
+import { findCandidates, nameBytesOf } from '../../btf/find.js'
 import { describeType } from '../../core/describe.js'
 import type { Target } from '../../core/candidates.js'
 import type { Spec } from '../../core/spec.js'
@@ -139,8 +139,7 @@ export function architectureOf ({ btf }: Target, work: Work): Architecture | und
 }
 
 const findArchitecture = keepSearches((btf, _, name, work) => {
-  const bytes = new TextEncoder().encode(name)
-  for (const id of findCandidates(btf, BtfKind.STRUCT, { bytes, offset: 0, length: bytes.length }, false, work)) {
+  for (const id of findCandidates(btf, BtfKind.STRUCT, nameBytesOf(name), false, work)) {
     const members = new Set(membersOf(btf, id, work).map(member => member.name))
     const found = ARCHITECTURES.find(({ sign }) => members.has(sign))
     if (found !== undefined) return found

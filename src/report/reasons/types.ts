@@ -1,6 +1,6 @@
 import { BtfKind } from '../../btf/constants.js'
 import { isComposite, kindName, kindOf, nameOf, nameOffsetOf } from '../../btf/btf.js'
-import { essentialName, findCandidates, type NameBytes } from '../../btf/find.js'
+import { essentialName, findCandidates, nameBytesOf } from '../../btf/find.js'
 import { describeAccess, describeType } from '../../core/describe.js'
 import { CoreReloKind, isFieldKind } from '../../core/kinds.js'
 import { matchSpec, type Candidate } from '../../core/match-spec.js'
@@ -68,7 +68,7 @@ export function explainMissingType (local: Spec, section: string, context: Reaso
   }
   const renamed = kind === BtfKind.STRUCT ? otherTypeNamesOf(shownName(local.btf, local.rootId).replace(FLAVOR, '')) : []
   const there = renamed.find(text => [target.btf, ...target.modules].some(btf =>
-    findCandidates(btf, kind, wholeName(text), btf !== target.btf, work).length > 0))
+    findCandidates(btf, kind, nameBytesOf(text), btf !== target.btf, work).length > 0))
   if (there !== undefined) return { reason: 'type_missing', detail: `This kernel has no ${type}. It has struct ${there}.`, suggestions }
   const detail = `This kernel has no ${type}.`
   const registers = otherRegisters(local, undefined, context)
@@ -108,11 +108,6 @@ function hasOther (form: RegExp, section: string, records: ReasonContext['record
 
 /** What libbpf leaves out of the name of a type. */
 const FLAVOR = /___.*$/
-
-function wholeName (name: string): NameBytes {
-  const bytes = new TextEncoder().encode(name)
-  return { bytes, offset: 0, length: bytes.length }
-}
 
 /** The type is there, in another shape. */
 export function explainDifferentType (local: Spec, candidate: Candidate, { work }: ReasonContext): Explanation {
