@@ -1,9 +1,10 @@
 import { datasecVariable, isValidId, kindOf, nameOf, referencedType, vlenOf } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
+import { nameBytesOf } from '../btf/find.js'
 import { listedKinds } from '../btf/listed-kinds.js'
 import { essentialNameLength } from '../btf/names.js'
 import { plainType } from '../btf/resolve.js'
-import { attachedBy } from './kernel-btf.js'
+import { attachedBy, STRUCT_OPS_MAPS } from './kernel-btf.js'
 import { isAutoloaded, type BpfObject } from './object.js'
 
 /** What libbpf looks for in the kernel's BTF, or in that of a module that is loaded, to load a program or a struct_ops map. */
@@ -45,11 +46,10 @@ function listTargets (object: BpfObject): readonly AttachTarget[] {
     if (!isAutoloaded(fn)) continue
     const { by, to } = attachedBy(fn.section.name) ?? {}
     if (by === undefined || to === undefined || to === '' || to.includes(':')) continue
-    const user = fn.name
-    if (by === 'tp_btf') add('typedef', `btf_trace_${to}`, user)
-    else if (by === 'lsm' || by === 'lsm_cgroup') add('function', `bpf_lsm_${to}`, user)
-    else if (by === 'iter') add('function', `bpf_iter_${to}`, user)
-    else if (by !== 'struct_ops') add('function', to, user)
+    if (by === 'tp_btf') add('typedef', `btf_trace_${to}`, fn.name)
+    else if (by === 'lsm' || by === 'lsm_cgroup') add('function', `bpf_lsm_${to}`, fn.name)
+    else if (by === 'iter') add('function', `bpf_iter_${to}`, fn.name)
+    else if (by !== 'struct_ops') add('function', to, fn.name)
   }
   for (const { map, type } of structOpsMaps(object)) {
     add('struct', type, map)
@@ -58,18 +58,17 @@ function listTargets (object: BpfObject): readonly AttachTarget[] {
   return [...targets.values()]
 }
 
-/** Sections of struct_ops maps that libbpf creates by itself. */
-const STRUCT_OPS = new Set(['.struct_ops', '.struct_ops.link'])
-
+/** Those that libbpf creates by itself. */
 function * structOpsMaps ({ btf }: BpfObject): Generator<{ readonly map: string, readonly type: string }> {
   for (const id of listedKinds(btf).datasecs) {
-    if (!STRUCT_OPS.has(nameOf(btf, id))) continue
+    const section = nameOf(btf, id)
+    if (!STRUCT_OPS_MAPS.test(section) || section.startsWith('?')) continue
     for (let i = 0; i < Math.min(vlenOf(btf, id), MAX_TARGETS); i++) {
       const variable = datasecVariable(btf, id, i)
       if (!isValidId(btf, variable) || kindOf(btf, variable) !== BtfKind.VAR) continue
       const type = nameOf(btf, plainType(btf, referencedType(btf, variable)))
-      const bytes = new TextEncoder().encode(type)
-      const plain = type.slice(0, essentialNameLength(bytes, 0, bytes.length)) // flavours are ASCII
+      const { bytes, length } = nameBytesOf(type)
+      const plain = type.slice(0, essentialNameLength(bytes, 0, length)) // flavours are ASCII
       if (plain !== '') yield { map: nameOf(btf, variable), type: plain }
     }
   }

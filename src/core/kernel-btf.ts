@@ -39,7 +39,7 @@ export function needsKernelBtf (object: BpfObject): boolean {
 }
 
 /** Sections of the maps that hold a kernel interface's functions. */
-const STRUCT_OPS_MAPS = /^\??\.struct_ops(\.link)?$/
+export const STRUCT_OPS_MAPS = /^\??\.struct_ops(\.link)?$/
 
 function attachmentNeed ({ section: { name } }: ElfFunction): string | undefined {
   const by = attachedBy(name)?.by

@@ -1,9 +1,9 @@
-import { nameOf, type Btf } from '../btf/btf.js'
+import { nameOf, type Btf, type TypeId } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
-import { findCandidates } from '../btf/find.js'
+import { findCandidates, nameBytesOf } from '../btf/find.js'
 import { findFunctions, hasFunctions } from '../btf/find-functions.js'
 import { cut } from '../btf/shown-text.js'
-import { isWorkLimit, newWork } from '../btf/work.js'
+import { newWork, tryWithin } from '../btf/work.js'
 import { attachTargets, type AttachTarget } from '../core/attach-targets.js'
 import type { Target } from '../core/candidates.js'
 import type { BpfObject } from '../core/object.js'
@@ -43,9 +43,9 @@ const NONE: readonly ReportWarning[] = []
 function warningsOf (targets: readonly AttachTarget[], target: Target): readonly ReportWarning[] {
   const missing = missingFrom(targets, target)
   if (missing.length === 0) return NONE
-  const named = missing.slice(0, MAX_TARGETS)
-  const near = findFunctions(target.btf, named.flatMap(({ kind, name }) => kind === 'function' ? namesNear(name) : []))
-  const texts = named.map(one => textOf(one, one.kind === 'function' ? namesNear(one.name).find(name => near.has(name)) : undefined))
+  const named = missing.slice(0, MAX_TARGETS).map(one => ({ one, nearNames: one.kind === 'function' ? namesNear(one.name) : [] }))
+  const near = findFunctions(target.btf, named.flatMap(({ nearNames }) => nearNames))
+  const texts = named.map(({ one, nearNames }) => textOf(one, nearNames.find(name => near.has(name))))
   const more = missing.length - named.length
   const lacks = missing.some(({ kind }) => kind === 'function') && !hasFunctions(target.btf)
     ? "The kernel's BTF describes no functions, and so not what this object attaches to"
@@ -70,17 +70,12 @@ function missingFrom (targets: readonly AttachTarget[], { btf, modules }: Target
 
 const REGISTERED = 'bpf_struct_ops_'
 
-/** By its whole name: what the kernel has with a flavour is another type to libbpf. */
+/** By its whole name: what the kernel has with a flavour is another type to libbpf. Where that takes too long, nothing is said. */
 function hasType (btf: Btf, { kind, name }: AttachTarget): boolean {
-  const bytes = new TextEncoder().encode(name)
-  const wanted = { bytes, offset: 0, length: bytes.length }
   const own = kind === 'typedef' ? BtfKind.TYPEDEF : BtfKind.STRUCT
-  try {
-    return findCandidates(btf, own, wanted, btf.base !== undefined, newWork(LIMITS.workSteps)).some(id => nameOf(btf, id) === name)
-  } catch (error) {
-    if (isWorkLimit(error)) return true // it cannot be told, and so nothing is said
-    throw error
-  }
+  const candidates = (): readonly TypeId[] =>
+    findCandidates(btf, own, nameBytesOf(name), btf.base !== undefined, newWork(LIMITS.workSteps))
+  return tryWithin(() => candidates().some(id => nameOf(btf, id) === name), () => true)
 }
 
 /** @param near a function that the kernel has instead, mostly */
