@@ -1,5 +1,6 @@
 import type { CommandSpec } from './arguments.js'
 import { wrapText } from './table.js'
+import { columnsOf } from './terminal.js'
 
 const WIDEST = 100
 const NARROWEST = 40
@@ -8,8 +9,7 @@ const TERM_SHARE = 3
 
 /** Characters of a line: as many as a narrow terminal has. */
 function lineWidth (): number {
-  const { isTTY, columns } = process.stdout
-  return isTTY && columns > 0 ? Math.max(NARROWEST, Math.min(WIDEST, columns)) : WIDEST // some terminals say 0
+  return Math.max(NARROWEST, Math.min(WIDEST, columnsOf(process.stdout) ?? WIDEST))
 }
 
 /** The text that `corelo COMMAND --help` prints. */

@@ -16,8 +16,8 @@ export function sourceTable (
   head: readonly string[], rows: ReadonlyArray<readonly string[]>, indent: string, width: number | undefined
 ): string[] {
   const last = head.length - 1
-  const [others = ''] = table(head.slice(0, last), rows.map(row => row.slice(0, last))).toSorted((a, b) => widthOf(b) - widthOf(a))
-  const left = width === undefined ? SOURCE_WIDTH.most : width - indent.length - widthOf(others) - GAP.length
+  const others = Math.max(...table(head.slice(0, last), rows.map(row => row.slice(0, last)), indent).map(widthOf))
+  const left = width === undefined ? SOURCE_WIDTH.most : width - others - GAP.length
   const room = Math.max(SOURCE_WIDTH.least, Math.min(SOURCE_WIDTH.most, left))
   return table(head, rows.map(row => row.with(last, shorten(row[last] ?? '', room))), indent)
 }

@@ -4,9 +4,15 @@ import type { Paint } from './report-text.js'
 /** The lines of a table, its head the less bright. */
 export function painted ([head = '', ...rows]: readonly string[], paint: Paint): string[] { return [paint('dim', head), ...rows] }
 
-/** Columns of a terminal, the last of which stays free; undefined where it is none. Some say that they have 0. */
-export function widthOf ({ isTTY, columns }: NodeJS.WriteStream): number | undefined {
-  return isTTY && columns > 0 ? columns - 1 : undefined
+/** Columns of a terminal; undefined where it is none. Some say that they have 0. */
+export function columnsOf ({ isTTY, columns }: NodeJS.WriteStream): number | undefined {
+  return isTTY && columns > 0 ? columns : undefined
+}
+
+/** Those that a table may fill: the last stays free, so that no terminal begins another line. */
+export function widthOf (stream: NodeJS.WriteStream): number | undefined {
+  const columns = columnsOf(stream)
+  return columns === undefined ? undefined : columns - 1
 }
 
 /** Everything that is not the result goes here. */
